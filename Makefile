@@ -1,0 +1,55 @@
+# The entry points. Each sets up all that it needs: nothing is to be installed or activated before.
+#
+#   make serve    run the gateway (arguments: make serve ARGS="-c /etc/postfix")
+#   make test     linters, types, layers, tests; uses Debian's mail programs as peers where they can be installed
+#   make check    linters, types and layers only
+#   make bench    measure beside a real Postfix
+#   make clean    remove the virtual environment and every cache
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# The programs of others that the tests speak to. Each test that needs one says so and skips by name without it.
+PEERS := postfix postfix-pcre swaks fail2ban pflogsumm amavisd-new iproute2
+
+.PHONY: serve test check bench peers clean
+.DELETE_ON_ERROR:
+
+serve: $(VENV)/.serves
+	exec $(BIN)/gatepost serve $(ARGS)
+
+test: $(VENV)/.tests peers check
+	$(BIN)/pytest -rs $(ARGS)
+
+check: $(VENV)/.tests
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy --strict src/gatepost
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.tests peers
+	$(BIN)/python bench/run.py $(ARGS)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'Gatepost needs Python 3.11 or newer as $(PYTHON) (or: make PYTHON=/path/to/python)' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/debian-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serves: $(BIN)/python requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.serves requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+peers:
+	@.ci/debian-packages $(PEERS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
