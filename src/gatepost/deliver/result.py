@@ -1,53 +1,71 @@
-"""What became of one recipient in one delivery attempt? The value that delivery gives to the queue.
+"""What became of a recipient? The result of one delivery attempt, and the content that a delivery may read.
 
-The queue logs it, keeps deferred recipients and bounces or reports the others. `recipient` is the one that was really
-tried: when an alias was expanded it is a new Recipient whose `original` is the address that the sender named and whose
-`expanded` is True; a queue keeps exactly the recipients of the deferred results and forgets the others. This file must
-not know how delivery works.
+The scheduler (deliver/queue.py) hands envelope, recipients and content to an injected `Deliver`; what delivers answers
+with one Result per recipient. Values and protocols only. This file must not know how anything is delivered.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol
 
-from gatepost.deliver.envelope import Recipient
+from gatepost.deliver.envelope import Envelope, Recipient
 
-Status = Literal["sent", "deferred", "bounced"]
+SENT = "sent"
+DEFERRED = "deferred"
+BOUNCED = "bounced"
+RELAYED = "relayed"  # handed on to a system that does not promise DSNs (RFC 3464 2.3.3)
 
 
 @dataclass(slots=True)
 class Result:
-    """One recipient's fate. `dsn` is an enhanced status code (RFC 3463), `text` what stands in brackets in the log."""
+    """One recipient's outcome. `dsn` is the enhanced status code (RFC 3463); `text` what stands in the log's
+    parentheses without them; `relay` NAME[ADDR]:PORT, `local`, `virtual`, ... or `none`; `delays` are seconds spent in
+    connection set-up and in transmission (Postfix's c and d; a and b are the scheduler's)."""
 
     recipient: Recipient
-    status: Status
+    status: str  # sent deferred bounced relayed
     dsn: str
     text: str
-    relay: str = "none"  # host[address]:port, local, virtual, none
-    agent: str = "smtp"  # the delivery agent as Postfix's log tag names it: smtp lmtp local virtual error discard
-    remote_mta: str = ""  # host name that said `reply`, for Remote-MTA (RFC 3464 2.3.5)
-    reply: str = ""  # what it said, for Diagnostic-Code (RFC 3464 2.3.6)
-    waited: float = 0.0  # seconds until a connection was usable: the third number of delays=
-    transferred: float = 0.0  # seconds of transmission: the fourth number of delays=
+    relay: str = "none"
+    delays: tuple[float, float] = (0.0, 0.0)
+    remote_mta: str = ""  # host that answered, for Remote-MTA (RFC 3464 2.3.5); "" = none
+    diagnostic: str = ""  # its SMTP reply, for Diagnostic-Code (RFC 3464 2.3.6); "" = none
+    service: str = ""  # syslog tag of the delivering service (smtp, lmtp, local, virtual, error, discard)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a recipient goes, as far as the scheduler cares: it limits concurrency by transport and by next hop."""
+
+    transport: str = ""  # "" = unknown
+    nexthop: str = ""
+
+
+class Content(Protocol):
+    """A message's content: CRLF line ends, headers first, our Received: included."""
 
     @property
-    def orig_to(self) -> str:
-        """The address for orig_to=, "" when it is that of the recipient."""
-        original = self.recipient.original
-        return original if original and original != self.recipient.address else ""
+    def size(self) -> int:
+        """Bytes in total."""
+
+    async def read(self) -> bytes:
+        """All of it. For messages larger than memory should hold, use chunks()."""
+
+    def chunks(self, size: int = 65536) -> AsyncIterator[bytes]:
+        """All of it in order, in pieces of at most about `size` bytes; can be called again."""
 
 
-def sent(recipient: Recipient, text: str, *, dsn: str = "2.0.0", relay: str = "none", agent: str = "smtp") -> Result:
-    """Somebody else is responsible now."""
-    return Result(recipient, "sent", dsn, text, relay, agent)
+class Deliver(Protocol):
+    """One delivery attempt. Never raises for what a message or peer may cause; an exception defers all recipients."""
+
+    def __call__(
+        self, envelope: Envelope, recipients: Sequence[Recipient], content: Content
+    ) -> Awaitable[Sequence[Result]]: ...
 
 
-def bounced(recipient: Recipient, dsn: str, text: str, *, relay: str = "none", agent: str = "smtp") -> Result:
-    """It will never arrive."""
-    return Result(recipient, "bounced", dsn, text, relay, agent)
+class Route(Protocol):
+    """Where does this recipient go? Used for concurrency limits and defer_transports only."""
 
-
-def deferred(recipient: Recipient, dsn: str, text: str, *, relay: str = "none", agent: str = "smtp") -> Result:
-    """It may arrive later."""
-    return Result(recipient, "deferred", dsn, text, relay, agent)
+    def __call__(self, envelope: Envelope, recipient: Recipient) -> Awaitable[Destination]: ...
