@@ -1,0 +1,99 @@
+"""What does the source text of an indexed table say? Logical lines to (key, value) entries and warnings.
+
+The format is postmap(1)'s: key, white space, value; a key may hold quoted blanks and backslash escapes; keys are folded
+to lower case. Lines that do not read are skipped with a warning in postmap's words. Logical lines follow the rule of
+config/source.py without its memory of places: tables have a hundred thousand lines, and their warnings name lines only.
+This file must not open files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gatepost.config.located import BLANKS
+from gatepost.config.source import is_comment
+from gatepost.lookup.tables.table import fold
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalLine:
+    """A line with its continuation lines; `number` is that of its first physical line, from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key (folded), its value and the number of its logical line."""
+
+    key: str
+    value: str
+    number: int
+    written: str  # the key as the operator wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that says nothing usable (`kept` False) or something suspicious (`kept` True)."""
+
+    number: int
+    reason: str
+    kept: bool = False
+
+
+def logical_lines(text: str) -> Iterator[LogicalLine]:
+    """Comments and empty lines vanish even between a line and its continuation; the newline goes, its indent stays.
+
+    White space before any logical line belongs to nothing and is dropped.
+    """
+    number, parts = 0, [""]
+    for at, line in enumerate(text.split("\n"), 1):
+        if is_comment(line):
+            continue
+        if line[0] in BLANKS:
+            parts.append(line)
+            continue
+        if number:
+            yield LogicalLine(number, "".join(parts))
+        number, parts = at, [line]
+    if number:
+        yield LogicalLine(number, "".join(parts))
+
+
+def split_key(line: str) -> tuple[str, str] | None:
+    """Split at the first blank that is neither quoted nor escaped -> (key, value); None when a quote never ends."""
+    quoted = escaped = False
+    for at, char in enumerate(line):
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif char in BLANKS and not quoted:
+            return line[:at], line[at:].strip(BLANKS)
+    return None if quoted else (line, "")
+
+
+def read_source(text: str) -> Iterator[Entry | BadLine]:
+    """Entries in the order of the text, and what is wrong with lines. Undecodable bytes are surrogates in `text`."""
+    for line in logical_lines(text):
+        try:
+            line.text.encode()
+        except UnicodeEncodeError:
+            shown = line.text.encode(errors="replace").decode()
+            yield BadLine(line.number, f"non-UTF-8 input '{shown}' -- ignoring this line")
+            continue
+        parts = split_key(line.text)
+        if parts is None:
+            yield BadLine(line.number, f"unbalanced '\"' in '{line.text}' -- ignoring this line")
+            continue
+        key, value = parts
+        if not key or not value:
+            yield BadLine(line.number, "expected format: key whitespace value -- ignoring this line")
+            continue
+        if key.endswith(":"):
+            yield BadLine(line.number, 'record is in "key: value" format; is this an alias file?', kept=True)
+        yield Entry(fold(key), value, line.number, key)
