@@ -1,0 +1,259 @@
+"""Is it ours now? The durable spool: 250 is given only after keep() resolves.
+
+    spool = Spool.open(directory)                     inside the event loop
+    draft = spool.draft(spool.new_id())               content as it arrives: draft.write(bytes)
+    await spool.keep(draft, envelope, headers)        durable, or SpoolFull, or SpoolFailure
+
+A message whose keep() resolved survives kill -9 and power failure, whole. One process owns a shard (a lock file says
+so); another may look and change what an operator may change (deliver/queue_control.py). The disk layout is that of
+spool_store.py, the writing spool_writer.py's, the bytes before the end of data spool_draft.py's. This file must not
+know delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from gatepost.deliver import spool_store as store
+from gatepost.deliver.envelope import Envelope
+from gatepost.deliver.queue_id import SHARDS, key_of, long_id, short_id
+from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull, failure_of
+from gatepost.deliver.spool_writer import Kept, Writer
+
+__all__ = ["Draft", "Kept", "Spool", "SpoolFailure", "SpoolFull", "SpooledContent"]
+
+T = TypeVar("T")
+
+FIRST_KEY = 0x10000  # so that a short id has at least 11 digits, as Postfix's usually has
+KEYS_AT_ONCE = 1 << 20
+READERS = 2  # threads
+
+
+class Spool:
+    """An open spool. `arrived` is called on the event loop with each batch that became durable."""
+
+    def __init__(self, directory: Path, shard: int, loop: asyncio.AbstractEventLoop, long_ids: bool) -> None:
+        self.directory = directory
+        self.shard = shard
+        self.arrived: Callable[[list[Kept]], None] | None = None
+        self._loop = loop
+        self._make_id = long_id if long_ids else short_id
+        self._lock_fd = -1
+        self._next = 0
+        self._reserved = 0
+        self._bodies = store.bodies(directory, shard)
+        self._writer = Writer(directory, shard, loop, self._settled)
+        self._sync = ThreadPoolExecutor(2, thread_name_prefix="spool-sync")
+        self._read = ThreadPoolExecutor(READERS, thread_name_prefix="spool-read")
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+
+    @classmethod
+    def open(cls, directory: str | Path, *, shard: int = 0, long_ids: bool = False) -> Spool:
+        """Open or create the spool in this directory; clean what a crash left. Call with the event loop running.
+
+        SpoolFailure when the directory cannot be used or another process owns the shard (0..15)."""
+        if not 0 <= shard < SHARDS:
+            raise ValueError(f"shard {shard} is not in 0..{SHARDS - 1}")
+        spool = cls(Path(directory), shard, asyncio.get_running_loop(), long_ids)
+        try:
+            spool._bodies.mkdir(mode=0o700, parents=True, exist_ok=True)
+            spool._take_lock()
+            spool._writer.start()
+            spool._reserve_keys(FIRST_KEY)
+            spool._remove_orphans()
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolFailure(f"spool {directory}: {error}") from error
+        return spool
+
+    def _take_lock(self) -> None:
+        fd = os.open(self.directory / f"lock.{self.shard}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise SpoolFailure(f"spool {self.directory}: shard {self.shard} is in use by another process") from error
+        self._lock_fd = fd
+
+    def _reserve_keys(self, first: int) -> None:
+        with contextlib.closing(store.connect(store.database(self.directory, self.shard))) as connection:
+            self._next = store.reserve_keys(connection, first, KEYS_AT_ONCE)
+        self._reserved = self._next + KEYS_AT_ONCE
+
+    def _remove_orphans(self) -> None:
+        with contextlib.closing(store.connect(store.database(self.directory, self.shard))) as connection:
+            wanted = {row[0] for row in connection.execute("SELECT file FROM message WHERE file IS NOT NULL")}
+        for path in self._bodies.iterdir():
+            if path.name not in wanted:
+                path.unlink(missing_ok=True)
+
+    def new_id(self) -> str:
+        """A queue id that no other message in this directory has."""
+        number = self._next
+        self._next = number + 1
+        if self._next >= self._reserved:
+            self._reserve_keys(self._next)  # blocks, once in a million messages
+        key = number << 4 | self.shard
+        return self._make_id(key)
+
+    def draft(self, queue_id: str) -> Draft:
+        """Begin to receive content."""
+        return Draft(queue_id, self._bodies)
+
+    def keep(self, draft: Draft, envelope: Envelope, headers: bytes = b"") -> asyncio.Future[None]:
+        """Take responsibility for the message: `headers` and then the draft's content. Sets envelope.size.
+
+        The future raises SpoolFull or SpoolFailure; the draft is gone in any case."""
+        future = self._loop.create_future()
+        envelope.size = len(headers) + draft.size
+        key = key_of(envelope.queue_id)
+        assert key is not None
+        if draft.failure is not None:
+            future.set_exception(draft.failure)
+            return future
+        if draft.path is not None:
+            draft.kept = True
+            message = Kept(key, envelope, (headers,), envelope.queue_id, future)
+            self._sync.submit(self._keep_file, draft, message)
+            return future
+        parts = draft.parts
+        if headers:
+            parts.insert(0, headers)
+        self._writer.submit(Kept(key, envelope, parts, None, future))
+        return future
+
+    def _keep_file(self, draft: Draft, message: Kept) -> None:
+        """In a thread of its own, because a large body's fsync would hold up everybody's small messages."""
+        try:
+            draft.settle()
+            if draft.failure is None:
+                draft.sync()
+        except OSError as error:
+            draft.failure = failure_of(error)
+        if draft.failure is None:
+            draft.close()
+            self._writer.submit(message)
+            return
+        draft.discard()
+        message.error = draft.failure
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._settled, [message])
+
+    def _settled(self, batch: list[Kept]) -> None:
+        kept = batch
+        for message in batch:
+            future = message.future
+            if message.error is not None:
+                kept = [m for m in batch if m.error is None]
+                if not future.done():
+                    future.set_exception(message.error)
+            elif not future.done():
+                future.set_result(None)
+        if kept and self.arrived is not None:
+            self.arrived(kept)
+
+    def remove(self, key: int, file: str | None = None) -> None:
+        """Forget a message for good, soon (a crash before that means it is delivered again)."""
+        self._writer.remove(key, file)
+
+    def progress(self, key: int, held: bool, due: float, state: str) -> None:
+        """Note the scheduler's state of a message, soon."""
+        self._writer.progress(key, held, due, state)
+
+    async def load(self, keys: Sequence[int]) -> list[store.Stored]:
+        """The messages with these keys, without content. sqlite3.Error when the database fails."""
+        return await self._loop.run_in_executor(self._read, lambda: store.load(self._reader(), keys))
+
+    async def schedule(self) -> list[tuple[int, bool, float]]:
+        """Key, held, due of every message in the spool."""
+        return await self._loop.run_in_executor(self._read, lambda: list(store.schedule(self._reader())))
+
+    def content(self, key: int, size: int, parts: Sequence[bytes] | None = None,
+                file: str | None = None) -> SpooledContent:
+        """A message's content; `parts` when what its row holds is still in memory."""
+        return SpooledContent(self, key, size, parts, file)
+
+    def _reader(self) -> sqlite3.Connection:
+        """This reading thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = store.connect(store.database(self.directory, self.shard), create=False)
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    def _row(self, key: int) -> tuple[bytes, str | None]:
+        found = store.content(self._reader(), key)
+        if found is None:
+            raise SpoolFailure("the message is no longer in the spool")
+        return found
+
+    async def close(self) -> None:
+        """Write what waits and let go. Futures that are still open are resolved first."""
+        await self._loop.run_in_executor(None, self._shut)
+        await asyncio.sleep(0)
+
+    def _shut(self) -> None:
+        self._sync.shutdown()
+        self._writer.stop()
+        self._read.shutdown()
+        for connection in self._readers:
+            connection.close()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+class SpooledContent:
+    """The content of one message (deliver/result.py: Content). SpoolFailure when it cannot be read."""
+
+    __slots__ = ("_file", "_key", "_parts", "_spool", "size")
+
+    def __init__(self, spool: Spool, key: int, size: int, parts: Sequence[bytes] | None, file: str | None) -> None:
+        self.size = size
+        self._spool = spool
+        self._key = key
+        self._parts = parts
+        self._file = file
+
+    async def read(self) -> bytes:
+        """All of it at once."""
+        if self._parts is not None and self._file is None:
+            return b"".join(self._parts)
+        return b"".join([piece async for piece in self.chunks()])
+
+    async def chunks(self, size: int = 65536) -> AsyncIterator[bytes]:
+        """All of it in pieces; a file is read in a thread."""
+        spool = self._spool
+        parts = self._parts
+        if parts is None:
+            row, self._file = await self._ask(lambda: spool._row(self._key))
+            parts = (row,)
+        for part in parts:
+            if part:
+                yield part
+        if self._file is None:
+            return
+        path = spool._bodies / self._file
+        body = await self._ask(lambda: path.open("rb", buffering=0))
+        try:
+            while piece := await self._ask(lambda: body.read(size)):
+                yield piece
+        finally:
+            body.close()
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """Answer a question about the disk in a reading thread."""
+        try:
+            return await self._spool._loop.run_in_executor(self._spool._read, question)
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolFailure(str(error)) from error

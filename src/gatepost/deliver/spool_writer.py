@@ -1,0 +1,251 @@
+"""Who writes to the spool? One thread, whole batches per commit: many sessions share one fsync.
+
+Contract: every submitted message's future is resolved exactly once, on the event loop, after the commit that made it
+durable or with SpoolFull or SpoolFailure; all of a batch by one call into the loop. When a batch fails, its messages
+are tried one by one, so that a message pays only for itself. Removals and progress (chores) are not urgent: they go
+when enough of them wait or the oldest is CHORE_DELAY old; they are retried until they succeed. When the disk is full a
+reserve file is given up, because removing messages needs room in the write-ahead log. This file must not know why
+messages come or go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatepost.deliver import spool_store as store
+from gatepost.deliver.envelope import Envelope
+from gatepost.deliver.spool_draft import SpoolFailure, SpoolFull
+
+BATCH_MESSAGES = 500
+BATCH_BYTES = 4 << 20
+CHORES = 200  # this many waiting chores ride along with the next batch
+CHORE_DELAY = 0.05  # seconds
+RETRY_DELAY = 1.0  # seconds before chores are tried again after an error
+RESERVE = 2 << 20  # bytes of the reserve file
+ROOM = 1 << 20  # bytes that must be free for an error not to mean a full disk
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A message on its way to disk, and afterwards: `parts` is what its row holds of the content, `file` the name of
+    its body file."""
+
+    key: int
+    envelope: Envelope
+    parts: Sequence[bytes]
+    file: str | None
+    future: asyncio.Future[None]
+    error: SpoolFull | SpoolFailure | None = None
+
+
+class Writer:
+    """The thread. Methods are called from the event loop, or from the thread that synced a body file."""
+
+    def __init__(self, directory: Path, shard: int, loop: asyncio.AbstractEventLoop,
+                 settled: Callable[[list[Kept]], None]) -> None:
+        self._directory = directory
+        self._shard = shard
+        self._loop = loop
+        self._settled = settled
+        self._pending: deque[Kept] = deque()
+        self._progress: dict[int, tuple[int, bool, float, str]] = {}
+        self._removals: dict[int, str | None] = {}
+        self._chores_due = 0.0  # monotonic; 0 = none wait
+        self._chores_lock = threading.Lock()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._signalled = False
+        self._stopping = False
+        self._connection: sqlite3.Connection | None = None
+        self._reserve = directory / f"reserve.{shard}"
+        self._thread = threading.Thread(target=self._run, name=f"spool-writer-{shard}", daemon=True)
+
+    def start(self) -> None:
+        """Open the database (sqlite3.Error when it cannot be) and begin."""
+        self._connection = store.connect(store.database(self._directory, self._shard))
+        self._set_reserve_aside()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write everything that waits, end the thread. Blocks."""
+        self._stopping = True
+        self._wake.put(None)
+        self._thread.join()
+
+    def submit(self, message: Kept) -> None:
+        """Write a message with the next batch."""
+        self._pending.append(message)
+        if not self._signalled:
+            self._signalled = True
+            self._wake.put(None)
+
+    def remove(self, key: int, file: str | None) -> None:
+        """Forget a message, soon."""
+        with self._chores_lock:
+            self._removals[key] = file
+            self._progress.pop(key, None)
+            self._chore()
+
+    def progress(self, key: int, held: bool, due: float, state: str) -> None:
+        """Write the scheduler's state of a message, soon; a later state of the same message replaces this one."""
+        with self._chores_lock:
+            self._progress[key] = (key, held, due, state)
+            self._chore()
+
+    def _chore(self) -> None:
+        if not self._chores_due:
+            self._chores_due = time.monotonic() + CHORE_DELAY
+            if not self._pending and not self._signalled:
+                self._signalled = True
+                self._wake.put(None)
+
+    # -- in the thread --------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not (self._stopping and not self._pending and not self._chores_due):
+            wait = max(0.0, self._chores_due - time.monotonic()) if self._chores_due else None
+            if self._stopping:
+                wait = 0.0
+            with contextlib.suppress(queue.Empty):
+                self._wake.get(timeout=wait)
+            self._signalled = False
+            while self._pending or self._chores_ready():
+                self._write(self._take())
+            if self._stopping and self._chores_due > time.monotonic():
+                break  # the disk refuses chores: the messages will be delivered again, which is allowed
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _chores_ready(self) -> bool:
+        if not self._chores_due:
+            return False
+        waiting = len(self._removals) + len(self._progress)
+        due = self._chores_due - time.monotonic()
+        return due <= 0 or (due <= CHORE_DELAY and (waiting >= CHORES or self._stopping))
+
+    def _take(self) -> list[Kept]:
+        batch: list[Kept] = []
+        room = BATCH_BYTES
+        while self._pending and len(batch) < BATCH_MESSAGES and room > 0:
+            message = self._pending.popleft()
+            batch.append(message)
+            room -= message.envelope.size if message.file is None else 0
+        return batch
+
+    def _write(self, batch: list[Kept]) -> None:
+        if self._chores_ready():
+            self._do_chores()
+        if batch and self._insert(batch) and len(batch) > 1:
+            for message in batch:
+                message.error = None
+                self._insert([message])
+        for message in batch:
+            if message.error is not None and message.file is not None:
+                self._unlink(message.file)
+        if batch:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settled, batch)
+
+    def _insert(self, batch: list[Kept]) -> bool:
+        """Commit the batch. True when that failed; each message then has its error."""
+        try:
+            store.insert(self._open(), [(m.key, m.envelope, m.parts, m.file) for m in batch])
+        except Exception as error:  # whatever it is, nobody may wait for ever
+            meaning = self._meaning(error)
+            for message in batch:
+                message.error = meaning
+            return True
+        return False
+
+    def _do_chores(self) -> None:
+        with self._chores_lock:
+            removals, self._removals = self._removals, {}
+            rows, self._progress = self._progress, {}
+            self._chores_due = 0.0
+        if self._commit_chores(removals, rows):
+            for file in removals.values():
+                if file is not None:
+                    self._unlink(file)
+            if not self._reserve.exists():
+                self._set_reserve_aside()
+            return
+        with self._chores_lock:
+            self._removals = removals | self._removals
+            self._progress = {k: v for k, v in (rows | self._progress).items() if k not in self._removals}
+            self._chores_due = time.monotonic() + RETRY_DELAY
+
+    def _commit_chores(self, removals: dict[int, str | None], rows: dict[int, tuple[int, bool, float, str]]) -> bool:
+        for _ in range(2):
+            try:
+                connection = self._open()
+                connection.execute("BEGIN IMMEDIATE")
+                if rows:
+                    store.progress(connection, list(rows.values()))
+                if removals:
+                    store.remove(connection, list(removals))
+                connection.execute("COMMIT")
+                return True
+            except sqlite3.Error as error:
+                if isinstance(self._meaning(error), SpoolFailure) or not self._reserve.exists():
+                    return False
+                with contextlib.suppress(OSError):
+                    self._reserve.unlink()
+        return False
+
+    def _unlink(self, file: str) -> None:
+        with contextlib.suppress(OSError):  # the next opening of the spool removes it
+            (store.bodies(self._directory, self._shard) / file).unlink()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = store.connect(store.database(self._directory, self._shard))
+        return self._connection
+
+    def _meaning(self, error: Exception) -> SpoolFull | SpoolFailure:
+        """What an error means for a message; the connection is made fit for the next batch."""
+        connection = self._connection
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        full = code == sqlite3.SQLITE_FULL
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        if not full and code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            full = self._no_room()
+        if not full and code != sqlite3.SQLITE_BUSY and isinstance(error, sqlite3.Error) and connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+            self._connection = None
+        return SpoolFull("no space left in the spool") if full else SpoolFailure(str(error) or repr(error))
+
+    def _no_room(self) -> bool:
+        try:
+            found = os.statvfs(self._directory)
+        except OSError:
+            return False
+        return found.f_bavail * found.f_frsize < ROOM
+
+    def _set_reserve_aside(self) -> None:
+        """Keep room for removals. Its absence is no error: there may be no room for it now."""
+        try:
+            found = os.statvfs(self._directory)
+            if found.f_bavail * found.f_frsize < 2 * RESERVE:
+                return
+            fd = os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, RESERVE)
+            finally:
+                os.close(fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._reserve.unlink()
