@@ -1,10 +1,10 @@
 """What do we say to a server, and which reply answers what? One SMTP or LMTP conversation, command by command.
 
-Contract: every method that speaks gives the bytes to send and remembers that a reply is owed; `receive` takes any bytes
-and gives what was heard, in order, each reply with the command it answers. Nothing is sent here: a caller may join the
-bytes of several commands into one segment, cut them, or send them too early (the prober does). After 220 to STARTTLS
-the caller upgrades and calls `tls_started`: buffer and capabilities die (RFC 3207 4.2). This file must not know the
-order in which commands make sense (client_session.py does), nor sockets, nor time.
+Contract: every method that speaks gives the bytes to send and remembers that a reply is owed; `receive` takes any
+bytes and gives what was heard, in order, each reply with the command it answers. Nothing is sent here: a caller may
+join the bytes of several commands into one segment, cut them, or send them too early (the prober does). After 220 to
+STARTTLS the caller upgrades and calls `tls_started`: buffer and capabilities die (RFC 3207 4.2). This file must not
+know the order in which commands make sense (client_session.py does), nor sockets, nor time.
 """
 
 from __future__ import annotations

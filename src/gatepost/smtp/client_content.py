@@ -1,8 +1,8 @@
 """How does a message look on the wire? Content to the bytes behind DATA: CRLF, dots doubled, long lines broken.
 
-Contract: any bytes in any chunks go in; what comes out has no bare CR, no bare LF, no line above the limit, and no line
-that is a lone dot except the one that `finish` adds (RFC 5321 2.3.8, 4.5.2), so that no server can see an end of data
-where there is none. The result does not depend on the chunks. This file must not know the conversation.
+Contract: any bytes in any chunks go in; what comes out has no bare CR, no bare LF, no line above the limit, and no
+line that is a lone dot except the one that `finish` adds (RFC 5321 2.3.8, 4.5.2), so that no server can see an end of
+data where there is none. The result does not depend on the chunks. This file must not know the conversation.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What did the server say? Bytes from an SMTP or LMTP server to replies, whatever the segments.
 
-Contract: `feed` any bytes, `pull` until it gives None. A reply is given once its last line is complete; what is behind
-it stays in the buffer, and `discard` (for STARTTLS, RFC 3207 4.2) gives the buffer up and tells what was in it. A line
-that is no reply line, or a reply beyond the limits, is a Malformed value and the end: after it nothing is parsed. This
-file must not know which command a reply belongs to.
+Contract: `feed` any bytes, `pull` until it gives None. A reply is given once its last line is complete; what is
+behind it stays in the buffer, and `discard` (for STARTTLS, RFC 3207 4.2) gives the buffer up and tells what was in
+it. A line that is no reply line, or a reply beyond the limits, is a Malformed value and the end: after it nothing is
+parsed. This file must not know which command a reply belongs to.
 """
 
 from __future__ import annotations

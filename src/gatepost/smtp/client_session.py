@@ -2,9 +2,9 @@
 
 Contract: `handle` takes the events of smtp/events.py from the driver and gives actions in order. `Ready` means that
 `start(mail)` may be called; after `SendContent` the driver writes what `content` makes of each chunk, then
-`content_end`, and goes on handling events; `Finished` ends a mail with one Outcome for each recipient. `Failed` is the
-end of the session; `outcomes` keeps what was decided before. Steps are named by the verb whose reply is awaited, so
-that a driver finds time limits and log texts in tables. This file must not know sockets, clocks, certificates or
+`content_end`, and goes on handling events; `Finished` ends a mail with one Outcome for each recipient. `Failed` is
+the end of the session; `outcomes` keeps what was decided before. Steps are named by the verb whose reply is awaited,
+so that a driver finds time limits and log texts in tables. This file must not know sockets, clocks, certificates or
 configuration.
 """
 

@@ -1,0 +1,79 @@
+"""What may a session want done? The actions that Session.handle returns, in order.
+
+`Ask` is always the last of its list: while it is open the session parses nothing. What would be logged is an
+`Observed(fact)`, so that a test can say which byte caused it. This file must not know who performs an action.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from gatepost.smtp.reply import Reply
+
+
+class Stage(enum.Enum):
+    """What is asked. The value is Postfix's name of the protocol stage in logs."""
+
+    CONNECT = "CONNECT"
+    HELO = "HELO"
+    EHLO = "EHLO"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    END_OF_MESSAGE = "END-OF-MESSAGE"
+    VRFY = "VRFY"
+    ETRN = "ETRN"
+    AUTH = "AUTH"
+    STARTTLS = "STARTTLS"
+    XCLIENT = "XCLIENT"
+    XFORWARD = "XFORWARD"
+    PAUSE = "PAUSE"  # tarpit: answer after `subject` seconds
+    COMMAND = "COMMAND"  # smtpd_command_filter: answer context = the command to use
+
+
+@dataclass(slots=True)
+class Send:
+    """Write this reply. A reply that hangs up is followed by HangUp."""
+
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Ask:
+    """Decide, then feed Answered. `subject` depends on the stage (see session.py)."""
+
+    stage: Stage
+    subject: object = None
+
+
+@dataclass(slots=True)
+class Content:
+    """The next part of the message: lines end in CRLF, dots are unstuffed."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class Abandon:
+    """The transaction is over without an accepted message: drop what Content gave."""
+
+
+@dataclass(slots=True)
+class StartTls:
+    """The 220 is the last plaintext; begin the handshake, drop bytes not yet handed over."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """Something worth a log line or a verdict: one of the facts in facts.py."""
+
+    fact: object
+
+
+@dataclass(slots=True)
+class HangUp:
+    """Flush and close the connection."""
+
+
+Action = Send | Ask | Content | Abandon | StartTls | Observed | HangUp

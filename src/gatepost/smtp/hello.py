@@ -1,0 +1,136 @@
+"""HELO, EHLO, STARTTLS, NOOP, HELP, QUIT: the commands about the session itself (RFC 5321 4.1.1.1, RFC 3207)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gatepost.smtp import events, sentences
+from gatepost.smtp.actions import Send, Stage, StartTls
+from gatepost.smtp.facts import KeywordsDiscarded, PlaintextDropped
+from gatepost.smtp.grammar import Token
+from gatepost.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from gatepost.smtp.session import Session
+
+_NEUTERED = re.compile(r"[\x00-\x1f\x7f <>()\\\";@]")
+# The order in which Postfix names discarded keywords in its log.
+_DISCARDABLE = ("8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VERP", "VRFY", "XCLIENT", "XFORWARD", "STARTTLS",
+                "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "CHUNKING", "REQUIRETLS")
+
+
+def helo(session: Session, words: list[Token]) -> None:
+    """HELO name."""
+    _hello(session, words, Stage.HELO)
+
+
+def ehlo(session: Session, words: list[Token]) -> None:
+    """EHLO name."""
+    _hello(session, words, Stage.EHLO)
+
+
+def _hello(session: Session, words: list[Token], stage: Stage) -> None:
+    if len(words) < 2:
+        session.finish(sentences.SYNTAX_EHLO if stage is Stage.EHLO else sentences.SYNTAX_HELO)
+        return
+    name = " ".join(word.text for word in words[1:])
+
+    def answered(answer: events.Answered) -> None:
+        if answer.reply is not None and not answer.reply.positive:
+            session.finish(answer.reply)
+            return
+        session.reset()
+        session.helo_raw = name
+        session.helo = _NEUTERED.sub("?", name)
+        if stage is Stage.EHLO:
+            session.esmtp = True
+            session.finish(_features(session))
+        else:
+            session.finish(Reply(250, "", session.options.hostname))
+
+    session.ask(stage, name, answered)
+
+
+def _features(session: Session) -> Reply:
+    """The EHLO reply: keyword lines in Postfix's order."""
+    options, rights = session.options, session.rights
+    dropped = rights.discarded
+    size = f"SIZE {options.message_size_limit}" if options.message_size_limit else "SIZE"
+    mechanisms = " ".join(rights.mechanisms_tls if session.tls else rights.mechanisms)
+    lines = [options.hostname]
+
+    def offer(keyword: str, line: str, condition: bool = True) -> None:
+        if condition and keyword not in dropped:
+            lines.append(line)
+
+    offer("pipelining", "PIPELINING")
+    offer("size", size)
+    offer("vrfy", "VRFY", not options.vrfy_disabled)
+    offer("etrn", "ETRN")
+    offer("starttls", "STARTTLS", options.tls_offered and not session.tls)
+    offer("auth", f"AUTH {mechanisms}", bool(mechanisms))
+    offer("auth", f"AUTH={mechanisms}", bool(mechanisms) and options.broken_sasl_clients)
+    offer("verp", "XVERP", rights.verp)
+    offer("xclient", "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT", rights.xclient)
+    offer("xforward", "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT", rights.xforward)
+    offer("enhancedstatuscodes", "ENHANCEDSTATUSCODES")
+    offer("8bitmime", "8BITMIME")
+    offer("dsn", "DSN")
+    offer("smtputf8", "SMTPUTF8", options.smtputf8)
+    offer("chunking", "CHUNKING")
+    if dropped and not rights.silent_discard:
+        session.observe(KeywordsDiscarded(" ".join(word for word in _DISCARDABLE if word.lower() in dropped)))
+    return Reply(250, "", "\n".join(lines))
+
+
+def starttls(session: Session, words: list[Token]) -> None:
+    """STARTTLS (RFC 3207): what was pipelined behind it is dropped, and nothing said before survives."""
+    options = session.options
+    if len(words) > 1:
+        session.finish(sentences.SYNTAX_STARTTLS)
+    elif session.tls:
+        session.finish(sentences.TLS_ACTIVE)
+    elif not options.tls_offered or "starttls" in session.rights.discarded:
+        session.finish(sentences.NOT_IMPLEMENTED)
+    elif not options.tls_ready:
+        session.finish(sentences.TLS_UNAVAILABLE)
+    else:
+        session.ask(Stage.STARTTLS, None, lambda answer: _start(session, answer))
+
+
+def _start(session: Session, answer: events.Answered) -> None:
+    if answer.reply is not None:
+        session.finish(answer.reply)
+        return
+    session.act(Send(sentences.TLS_READY))
+    session.turn.give()
+    dropped = session.drop_buffer()
+    if dropped:
+        session.observe(PlaintextDropped(len(dropped), dropped[:100]))
+    session.reset()
+    session.helo = session.helo_raw = None
+    session.authenticated = ""
+    session.act(StartTls())
+    session.mode(lambda: False)  # nothing is parsed until TlsStarted
+
+
+def noop(session: Session, words: list[Token]) -> None:
+    """NOOP, whatever stands behind it."""
+    session.finish(sentences.OK)
+
+
+def leave(session: Session, words: list[Token]) -> None:
+    """QUIT, whatever stands behind it."""
+    session.finish(sentences.BYE, last=True)
+
+
+def help_available(session: Session) -> Reply | None:
+    """HELP came with Postfix 3.9; before, it was an unknown command."""
+    return None if session.options.help_offered else sentences.UNKNOWN_COMMAND
+
+
+def help_(session: Session, words: list[Token]) -> None:
+    """HELP: the commands that are compiled in, whatever is switched off."""
+    session.finish(Reply(214, "2.0.0", "Commands: AUTH BDAT DATA EHLO ETRN HELO HELP MAIL NOOP QUIT RCPT RSET STARTTLS "
+                                       "VRFY XCLIENT XFORWARD"))

@@ -1,0 +1,79 @@
+"""What was the session told? The settings of one service and the rights of one client, as the protocol needs them.
+
+Built by server/options.py from the operator's configuration; the core reads no parameter itself.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+
+from gatepost.smtp.actions import Stage
+
+EVERY_EVIDENCE = frozenset({"buffered", "waiting", "unacknowledged"})
+
+
+class BareLf(enum.Enum):
+    """smtpd_forbid_bare_newline."""
+
+    NO = "no"
+    NORMALIZE = "normalize"
+    NOTE = "note"
+    REJECT = "reject"
+
+
+@dataclass(slots=True)
+class Options:
+    """One service's protocol settings; shared by all its sessions, never changed. Sizes in bytes, times in seconds."""
+
+    hostname: str = "localhost"
+    banner: str = "localhost ESMTP"
+    helo_required: bool = False
+    message_size_limit: int = 10240000
+    line_length_limit: int = 2048
+    refuse_long_commands: bool = False
+    error_sleep_time: int = 1
+    soft_error_limit: int = 10
+    hard_error_limit: int = 20
+    junk_command_limit: int = 100
+    recipient_limit: int = 1000
+    recipient_overshoot_limit: int = 1000
+    forbid_pipelining: bool = True
+    evidence: frozenset[str] = EVERY_EVIDENCE
+    strict_groups: bool = True  # STARTTLS AUTH QUIT and unknown commands end a group too
+    bare_lf_reject_code: int = 550
+    replace_stray_cr_lf: bool = True
+    noop_commands: frozenset[str] = frozenset()
+    forbidden_words: frozenset[str] = frozenset({"CONNECT", "GET", "POST"})
+    forbidden_patterns: tuple[re.Pattern[str], ...] = (re.compile(r"^[^A-Z]", re.IGNORECASE),)
+    smtputf8: bool = True
+    strict_smtputf8: bool = False
+    strict_envelopes: bool = False
+    vrfy_disabled: bool = False
+    help_offered: bool = True
+    tls_offered: bool = False
+    tls_ready: bool = True  # a certificate could be loaded
+    tls_enforced: bool = False
+    tls_auth_only: bool = False
+    sasl_enabled: bool = False
+    sasl_response_limit: int = 12288
+    broken_sasl_clients: bool = False
+    command_filter: bool = False
+    rate_limits: frozenset[Stage] = frozenset()  # MAIL, RCPT, AUTH or VRFY: ask before the syntax is judged
+
+
+@dataclass(slots=True)
+class Rights:
+    """What this client may do and see; set before Connected and again by XCLIENT."""
+
+    namaddr: str = "unknown[unknown]"
+    discarded: frozenset[str] = frozenset()  # EHLO keywords in lower case
+    silent_discard: bool = False
+    bare_lf: BareLf = BareLf.NORMALIZE
+    mechanisms: tuple[str, ...] = ()  # SASL mechanisms on offer; empty hides AUTH in EHLO
+    mechanisms_tls: tuple[str, ...] = ()  # the same once TLS is active
+    xclient: bool = False
+    xforward: bool = False
+    verp: bool = False
+    asks: frozenset[Stage] = field(default_factory=lambda: frozenset(Stage))  # questions somebody wants to answer

@@ -1,0 +1,129 @@
+"""Every sentence the core can say, by name: one page for translators, testers and the compatibility comparison.
+
+Texts and codes are Postfix's (its smtpd, level 3.10); what carries a name or a number is a function.
+"""
+
+from __future__ import annotations
+
+from gatepost.smtp.reply import Reply
+
+OK = Reply(250, "2.0.0", "Ok")
+MAIL_OK = Reply(250, "2.1.0", "Ok")
+RCPT_OK = Reply(250, "2.1.5", "Ok")
+BYE = Reply(221, "2.0.0", "Bye")
+GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
+TLS_READY = Reply(220, "2.0.0", "Ready to start TLS")
+AUTHENTICATED = Reply(235, "2.7.0", "Authentication successful")
+
+OUT_OF_TURN = Reply(554, "5.5.0", "Error: SMTP protocol synchronization")
+GOODBYE = Reply(221, "2.7.0", "Error: I can break rules, too. Goodbye.")
+BAD_SYNTAX = Reply(500, "5.5.2", "Error: bad syntax")
+BAD_UTF8 = Reply(500, "5.5.2", "Error: bad UTF-8 syntax")
+UNKNOWN_COMMAND = Reply(500, "5.5.2", "Error: command not recognized")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Error: command not implemented")
+NO_CHUNKING = Reply(521, "5.5.1", "Error: command not implemented")
+STARTTLS_FIRST = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+SEND_HELO_FIRST = Reply(503, "5.5.1", "Error: send HELO/EHLO first")
+
+NESTED_MAIL = Reply(503, "5.5.1", "Error: nested MAIL command")
+MAIL_AFTER_BDAT = Reply(503, "5.5.1", "Error: MAIL after BDAT")
+RCPT_AFTER_BDAT = Reply(503, "5.5.1", "Error: RCPT after BDAT")
+DATA_AFTER_BDAT = Reply(503, "5.5.1", "Error: DATA after BDAT")
+NEED_MAIL = Reply(503, "5.5.1", "Error: need MAIL command")
+NEED_RCPT = Reply(503, "5.5.1", "Error: need RCPT command")
+NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "Error: no valid recipients")
+IN_TRANSACTION = Reply(503, "5.5.1", "Error: MAIL transaction in progress")
+
+SYNTAX_HELO = Reply(501, "", "Syntax: HELO hostname")
+SYNTAX_EHLO = Reply(501, "", "Syntax: EHLO hostname")
+SYNTAX_MAIL = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
+SYNTAX_RCPT = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
+SYNTAX_DATA = Reply(501, "5.5.4", "Syntax: DATA")
+SYNTAX_RSET = Reply(501, "5.5.4", "Syntax: RSET")
+SYNTAX_VRFY = Reply(501, "5.5.4", "Syntax: VRFY address")
+SYNTAX_VRFY_UTF8 = Reply(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]")
+SYNTAX_AUTH = Reply(501, "5.5.4", "Syntax: AUTH mechanism")
+SYNTAX_STARTTLS = Reply(501, "5.5.4", "Syntax: STARTTLS")
+SYNTAX_BDAT = Reply(521, "5.5.4", "Syntax: BDAT count [LAST]")
+SYNTAX_XCLIENT = Reply(501, "5.5.4", "Syntax: XCLIENT attribute=value...")
+SYNTAX_XFORWARD = Reply(501, "5.5.4", "Syntax: XFORWARD attribute=value...")
+
+BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
+BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
+BAD_SIZE = Reply(501, "5.5.4", "Bad message size syntax")
+BAD_RET = Reply(501, "5.5.4", "Bad RET parameter syntax")
+BAD_ENVID = Reply(501, "5.5.4", "Bad ENVID parameter syntax")
+BAD_NOTIFY = Reply(501, "5.5.4", "Error: Bad NOTIFY parameter syntax")
+BAD_ORCPT = Reply(501, "5.5.4", "Error: Bad ORCPT parameter syntax")
+BAD_VERP = Reply(501, "5.5.4", "Error: XVERP needs two characters from -=+")
+VERP_NULL_SENDER = Reply(503, "5.5.4", "Error: XVERP requires non-null sender")
+MULTIPLE_AUTH = Reply(503, "5.5.4", "Error: multiple AUTH= options")
+NO_DSN = Reply(501, "5.7.1", "DSN support is disabled")
+DECLARE_SMTPUTF8 = Reply(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address")
+SIZE_LIMIT = Reply(552, "5.3.4", "Message size exceeds fixed limit")
+SIZE_OVERFLOW = Reply(552, "5.3.4", "Message size exceeds file system imposed limit")
+CHUNK_TOO_BIG = Reply(552, "5.3.4", "Chunk exceeds message size limit")
+MESSAGE_TOO_BIG = Reply(552, "5.3.4", "Error: message file too big")
+NULL_BDAT = Reply(551, "5.7.1", "Null BDAT request")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Error: too many recipients")
+
+VRFY_DISABLED = Reply(502, "5.5.1", "VRFY command is disabled")
+ETRN_HELO_FIRST = Reply(503, "", "Error: send HELO/EHLO first")
+ETRN_IN_TRANSACTION = Reply(503, "", "Error: MAIL transaction in progress")
+ETRN_SYNTAX = Reply(500, "", "Syntax: ETRN domain")
+ETRN_PARAMETER = Reply(501, "", "Error: invalid parameter syntax")
+ETRN_QUEUED = Reply(250, "", "Queuing started")
+
+TLS_ACTIVE = Reply(554, "5.5.1", "Error: TLS already active")
+TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS not available due to local problem")
+AUTH_NOT_ENABLED = Reply(503, "5.5.1", "Error: authentication not enabled")
+AUTH_TWICE = Reply(503, "5.5.1", "Error: already authenticated")
+AUTH_NEEDS_TLS = Reply(504, "5.5.4", "Encryption required for requested authentication mechanism")
+AUTH_ABORTED = Reply(501, "5.7.0", "Authentication aborted")
+AUTH_TOO_LONG = Reply(500, "5.5.6", "SASL response limit exceeded")
+NOT_AUTHORISED = Reply(550, "5.7.0", "Error: insufficient authorization")
+
+
+def unsupported(argument: str) -> Reply:
+    """A MAIL or RCPT parameter that we do not know (RFC 5321 4.1.1.11)."""
+    return Reply(555, "5.5.4", f"Unsupported option: {argument}")
+
+
+def denied(namaddr: str) -> Reply:
+    """What a client hears that was refused at the greeting."""
+    return Reply(503, "5.7.0", f"Error: access denied for {namaddr}")
+
+
+def bare_lf(code: int, host: str) -> Reply:
+    """A line ended in a bare LF."""
+    return Reply(code, f"{code // 100}.5.2", f"{host} Error: bare <LF> received")
+
+
+def too_long(host: str) -> Reply:
+    """A command line beyond line_length_limit."""
+    return Reply(500, "5.5.2", f"{host} Error: command too long")
+
+
+def too_many_errors(host: str) -> Reply:
+    """smtpd_hard_error_limit is reached."""
+    return Reply(421, "4.7.0", f"{host} Error: too many errors")
+
+
+def timeout(host: str) -> Reply:
+    """The client was silent for too long."""
+    return Reply(421, "4.4.2", f"{host} Error: timeout exceeded")
+
+
+def local_error(host: str) -> Reply:
+    """We failed, not the client."""
+    return Reply(421, "4.3.0", f"{host} Server local error")
+
+
+def discarded(count: int) -> Reply:
+    """A chunk of `count` bytes behind a failed one."""
+    return Reply(551, "5.0.0", f"Discarded {count} bytes after earlier error")
+
+
+def chunk_ok(count: int) -> Reply:
+    """A chunk of `count` bytes is taken."""
+    return Reply(250, "2.0.0", f"Ok: {count} bytes")

@@ -1,0 +1,452 @@
+"""What does an SMTP server do next? The server's machine: events in, actions out; no socket, no clock, no DNS, no log.
+
+`handle(event)` returns the actions to perform in order. A decision from outside is an Ask, always the last action; while
+it is open nothing is parsed, pipelined input waits in this object's own buffer, and that buffer dies at STARTTLS. Verbs
+and their order are data in commands.py, whose handlers live in mail.py, hello.py and sasl.py; content is in content.py.
+Order of work for a command line: RFC 5321 4.1.4 and Postfix's smtpd command loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gatepost.smtp import events, sentences
+from gatepost.smtp.actions import Abandon, Action, Ask, HangUp, Observed, Send, Stage
+from gatepost.smtp.commands import COMMANDS, OUT_OF_ORDER, Command
+from gatepost.smtp.facts import BareNewline, Ended, NonSmtpCommand, RequestTooLong
+from gatepost.smtp.grammar import Token, fast_tokens, tokenise
+from gatepost.smtp.options import BareLf, Options, Rights
+from gatepost.smtp.reply import Reply
+from gatepost.smtp.transaction import State, Transaction
+from gatepost.smtp.turn import Turn
+
+Answer = Callable[[events.Answered], None]
+
+
+class Session:
+    """One conversation. Attributes without underscore may be read by whoever performs its actions."""
+
+    __slots__ = (
+        "_answer", "_at", "_awaiting", "_buffer", "_closed", "_eof", "_held", "_long", "_mode", "_out", "_refused_turn",
+        "_skipping", "access_denied", "authenticated", "chunks", "content", "counts", "errors", "esmtp", "helo",
+        "helo_raw", "in_content", "junk", "noted_bare_lf", "options", "rights", "state", "tls", "transaction", "turn",
+        "verb", "where",
+    )
+
+    def __init__(self, options: Options, rights: Rights | None = None) -> None:
+        self.options = options
+        self.rights = rights or Rights()
+        self.turn = Turn(options.evidence)
+        self.state = State.READY
+        self.transaction: Transaction | None = None
+        self.where = "CONNECT"
+        self.verb = ""  # the command being handled, as counted
+        self.helo: str | None = None  # as logged: cleaned
+        self.helo_raw: str | None = None
+        self.esmtp = False
+        self.tls = False
+        self.authenticated = ""
+        self.errors = 0
+        self.junk = 0
+        self.counts: dict[str, list[int]] = {}
+        self.access_denied: Reply | None = None
+        self.noted_bare_lf = False
+        self.in_content = False  # the driver grants time by the byte
+        self.content: object = None  # content.Data or content.Chunk while one is being read
+        self.chunks: object = None  # framing.Chunks of the message that BDAT brings
+        self._buffer = b""
+        self._at = 0
+        self._long = b""
+        self._skipping = False
+        self._mode: Callable[[], bool] = _wait  # the server speaks first
+        self._answer: Answer | None = None
+        self._awaiting: Stage | None = None
+        self._refused_turn = False
+        self._held: tuple[Reply, bool, bool] | None = None
+        self._eof = False
+        self._closed = False
+        self._out: list[Action] = []
+
+    # ------------------------------------------------------------------ events
+
+    def handle(self, event: events.Event) -> list[Action]:
+        """Feed one event -> the actions it leads to. After HangUp every event leads to none."""
+        out = self._out = []
+        if not self._closed:
+            _EVENTS[type(event)](self, event)
+        return out
+
+    @property
+    def asked(self) -> Stage | None:
+        """The stage of the open question, if one is."""
+        return self._awaiting if self._answer is not None else None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were handed over and wait to be parsed."""
+        return len(self._buffer) - self._at
+
+    def _connected(self, _: events.Event) -> None:
+        self.greet("CONNECT")
+
+    def greet(self, where: str) -> None:
+        """Begin at the greeting: at the connection, and again after XCLIENT."""
+        self.where = where
+        if self.overheard(where, ends_group=True):
+            return
+        self.ask(Stage.CONNECT, None, self._greeted)
+
+    def _greeted(self, answer: events.Answered) -> None:
+        self._mode = self._read_command
+        reply = answer.reply or Reply(220, "", self.options.banner)
+        if not reply.positive and not reply.hangs_up:
+            self.access_denied = reply
+            self.errors += 1
+        self.say(reply)
+
+    def _received(self, event: events.Event) -> None:
+        assert isinstance(event, events.Received)
+        data = event.data
+        if self.turn.listen(data, event.unacknowledged) and self._early():
+            return
+        if self._at < len(self._buffer):
+            self._buffer = self._buffer[self._at:] + data
+        else:
+            self._buffer = data
+        self._at = 0
+        if self._answer is None:
+            self._run()
+
+    def _answered(self, event: events.Event) -> None:
+        assert isinstance(event, events.Answered)
+        answer, self._answer = self._answer, None
+        if answer is None:
+            raise AssertionError("answered, but nothing was asked")
+        if self._refused_turn:
+            self._refuse_turn()
+            return
+        answer(event)
+        if self._answer is None:
+            self._run()
+
+    def _tls_started(self, _: events.Event) -> None:
+        self.tls = True
+        self.turn.forget()
+        if self.verb == "starttls":
+            self.count_success()
+            self.verb = ""
+        self._mode = self._read_command
+
+    def _elapsed(self, _: events.Event) -> None:
+        if self._answer is not None:
+            return
+        self._out.append(Send(sentences.timeout(self.options.hostname)))
+        self.end("timeout")
+
+    def _lost(self, _: events.Event) -> None:
+        self._eof = True
+        if self._answer is None:
+            self._run()
+
+    # ------------------------------------------------------------------ what handlers use
+
+    def ask(self, stage: Stage, subject: object, then: Answer) -> None:
+        """Ask; when nobody wants to answer this stage, go on at once."""
+        if stage in self.rights.asks:
+            self._answer = then
+            self._awaiting = stage
+            self._out.append(Ask(stage, subject))
+        else:
+            then(events.Answered())
+
+    def observe(self, fact: object) -> None:
+        """Tell the outside a fact."""
+        self._out.append(Observed(fact))
+
+    def act(self, action: Action) -> None:
+        """One more action."""
+        self._out.append(action)
+
+    def say(self, reply: Reply, failed: bool = False, last: bool = False) -> None:
+        """Give the final reply to what was said; `failed` counts an error, `last` ends the session (a client that
+        erred too often waits first: Postfix's tarpit)."""
+        sleep = self.options.error_sleep_time
+        if sleep and self.errors >= self.options.soft_error_limit:
+            self._held = (reply, failed, last)
+            self._answer, self._awaiting = self._pause_over, Stage.PAUSE
+            self._out.append(Ask(Stage.PAUSE, sleep * (reply.text.count("\n") + 1)))
+            return
+        self._emit(reply, failed, last)
+
+    def _pause_over(self, _: events.Answered) -> None:
+        held, self._held = self._held, None
+        assert held is not None
+        self._emit(*held)
+
+    def _emit(self, reply: Reply, failed: bool, last: bool) -> None:
+        self._out.append(Send(reply))
+        self.turn.give()
+        self.errors += failed
+        if last or reply.hangs_up:
+            self.end("")
+
+    def finish(self, reply: Reply, last: bool = False) -> None:
+        """End the command being handled: a positive reply counts as a success, a negative one as an error."""
+        if reply.code < 400:
+            self.count_success()
+            self.say(reply, last=last)
+        else:
+            self.say(reply, failed=True)
+
+    def count_success(self) -> None:
+        """The command being handled succeeded."""
+        self.counts[self.verb][0] += 1
+
+    def reset(self) -> None:
+        """Drop the transaction (RSET, HELO, EHLO, STARTTLS, a failed message)."""
+        if self.transaction is not None:
+            self._out.append(Abandon())
+        self.transaction = None
+        self.chunks = None
+        self.state = State.READY
+
+    def mode(self, read: Callable[[], bool] | None) -> None:
+        """How the next bytes are read; None: as commands. `read` returns False when it needs more bytes."""
+        self._mode = read or self._read_command
+
+    def take(self, limit: int) -> bytes:
+        """Up to `limit` bytes of what waits."""
+        piece = self._buffer[self._at:self._at + limit]
+        self._at += len(piece)
+        return piece
+
+    def waiting(self) -> bytes:
+        """All that waits; `used` says how much of it was consumed."""
+        return self._buffer[self._at:] if self._at else self._buffer
+
+    def used(self, count: int) -> None:
+        """So many bytes of what waits are done with."""
+        self._at += count
+
+    def drop_buffer(self) -> bytes:
+        """Throw away what waits -> what it was (STARTTLS)."""
+        dropped, self._buffer, self._at = self._buffer[self._at:], b"", 0
+        return dropped
+
+    def end(self, reason: str) -> None:
+        """The session is over."""
+        if self._closed:
+            return
+        self.reset()
+        content = getattr(self.content, "size", None) if self.in_content else None
+        self.observe(Ended(reason, self.where, content, self.counts, self.noted_bare_lf))
+        self._out.append(HangUp())
+        self._closed = True
+        self._buffer, self._at = b"", 0
+
+    # ------------------------------------------------------------------ turns
+
+    def overheard(self, verb: str, ends_group: bool, skip: int = 0) -> bool:
+        """A command was read; what lies behind it (past `skip` bytes that belong to it) may be early. True: refused."""
+        start = self._at + skip
+        if self.turn.take(verb, ends_group, self._buffer[start:start + 200]):
+            return self._early()
+        return False
+
+    def _early(self) -> bool:
+        """The client talked out of turn for the first time -> True when that ends the session."""
+        self.observe(self.turn.early)
+        if not self.options.forbid_pipelining:
+            return False
+        if self._answer is not None:
+            self._refused_turn = True
+            return False
+        self._refuse_turn()
+        return True
+
+    def _refuse_turn(self) -> None:
+        self._out.append(Send(sentences.OUT_OF_TURN))
+        self.end("")
+
+    # ------------------------------------------------------------------ reading
+
+    def _run(self) -> None:
+        while self._answer is None and not self._closed:
+            if not self._mode():
+                break
+        if self._eof and self._answer is None and not self._closed:
+            self.end("" if self.where == "END-OF-MESSAGE" else "lost connection")
+
+    def read_line(self, limit: int) -> bytes | None:
+        """The next line without its LF, cut at `limit` bytes; None when it has not ended yet."""
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._at)
+        if end < 0:
+            if self._skipping:
+                self.used(len(buffer) - self._at)
+            elif len(buffer) - self._at >= limit:
+                self._long, self._skipping = buffer[self._at:self._at + limit], True
+                self.used(len(buffer) - self._at)
+            return None
+        line = buffer[self._at:end]
+        self._at = end + 1
+        if self._skipping:
+            line, self._skipping, self._long = self._long, False, b""
+        elif len(line) >= limit:
+            line = line[:limit]
+        else:
+            return line
+        shown = line[:30].decode("utf-8", "replace")
+        self.observe(RequestTooLong(limit, "".join(char if char.isprintable() else "?" for char in shown)))
+        if self.options.refuse_long_commands and not self.in_content:
+            self.say(sentences.too_long(self.options.hostname))
+            return None
+        return line + b"\r"  # where the line was cut its end is not bare
+
+    def _read_command(self) -> bool:
+        options = self.options
+        if self.errors >= options.hard_error_limit:
+            self._out.append(Send(sentences.too_many_errors(options.hostname)))
+            self.end("too many errors")
+            return False
+        before = self._at
+        line = self.read_line(options.line_length_limit)
+        if line is None:
+            return self._at > before and self.backlog > 0
+        mode = self.rights.bare_lf
+        if mode is BareLf.NO:
+            line = line.rstrip(b"\r")
+        elif line.endswith(b"\r"):
+            line = line[:-1]
+        elif mode is BareLf.REJECT:
+            self.observe(BareNewline(self.where))
+            self._out.append(Send(sentences.bare_lf(options.bare_lf_reject_code, options.hostname)))
+            self.end("")
+            return False
+        else:
+            self.noted_bare_lf |= mode is BareLf.NOTE
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            if options.smtputf8:
+                self._unreadable(sentences.BAD_UTF8)
+                return True
+            text = line.decode("utf-8", "surrogateescape")
+        if "\0" in text:
+            text = text.partition("\0")[0]  # what reads lines as C strings reads no further
+        if options.command_filter:
+            self.ask(Stage.COMMAND, text, self._filtered)
+        else:
+            self._command(text)
+        return True
+
+    def _filtered(self, answer: events.Answered) -> None:
+        if answer.reply is not None:
+            self.say(answer.reply)
+        else:
+            self._command(str(answer.context))
+
+    def _unreadable(self, reply: Reply) -> None:
+        self.where = "UNKNOWN"
+        self.counts.setdefault("unknown", [0, 0])[1] += 1
+        self.say(reply, failed=True)
+
+    # ------------------------------------------------------------------ commands
+
+    def _command(self, text: str) -> None:
+        words = fast_tokens(text) or tokenise(text)
+        if not words:
+            self._unreadable(sentences.BAD_SYNTAX)
+            return
+        name = words[0].text.upper()
+        if name in self.options.noop_commands:
+            self.count_junk()
+            self.say(sentences.OK)
+            return
+        command = COMMANDS.get(name)
+        self.verb = verb = command.counted if command else "unknown"
+        self.counts.setdefault(verb, [0, 0])[1] += 1
+        if command is None:
+            self._unknown(text, words[0].text)
+            return
+        if self.access_denied is not None and name != "QUIT":
+            self.say(sentences.denied(self.rights.namaddr), failed=True)
+            return
+        if self.options.tls_enforced and not self.tls and not command.before_tls:
+            self.say(sentences.STARTTLS_FIRST, failed=True)
+            return
+        self.where = name
+        if self._ends_group(command) and self.overheard(name, True):
+            return
+        self._dispatch(name, command, words)
+
+    def _ends_group(self, command: Command) -> bool:
+        if not self.esmtp:
+            # The chunk behind BDAT belongs to it; Postfix counts it as early where nothing may be pipelined.
+            if command.chunk and self.options.strict_groups:
+                self.turn.take(command.counted, False, b"")
+                return False
+            return True
+        if command.ends_group or (command.ends_strict_group and self.options.strict_groups):
+            return True
+        self.turn.take(command.counted, False, b"")
+        return False
+
+    def _dispatch(self, name: str, command: Command, words: list[Token]) -> None:
+        refusal = None
+        if command.available is not None:
+            refusal = command.available(self)
+        if refusal is None and command.needs_helo and self.options.helo_required and self.helo is None:
+            refusal = command.needs_helo
+        if refusal is None:
+            refusal = OUT_OF_ORDER[self.state].get(name)
+        if refusal is not None:
+            self.finish(refusal)
+        else:
+            command.handle(self, words)
+        if command.junk and not self._closed:
+            self.count_junk()
+
+    def count_junk(self) -> None:
+        """One more command that does not bring a message nearer."""
+        self.junk += 1
+        if self.junk > self.options.junk_command_limit + 1:
+            self.errors += 1
+
+    def _unknown(self, text: str, word: str) -> None:
+        options = self.options
+        self.where = "UNKNOWN"
+        if _looks_like_header(text) or self._forbidden(word):
+            self.observe(NonSmtpCommand(text))
+            self._out.append(Send(sentences.GOODBYE))
+            self.end("")
+        elif self.access_denied is not None:
+            self.say(sentences.denied(self.rights.namaddr), failed=True)
+        elif options.strict_groups and self.overheard("UNKNOWN", True):
+            return
+        else:
+            self.say(sentences.UNKNOWN_COMMAND, failed=True)
+
+    def _forbidden(self, word: str) -> bool:
+        options = self.options
+        return word.upper() in options.forbidden_words or any(p.search(word) for p in options.forbidden_patterns)
+
+
+def _wait() -> bool:
+    return False
+
+
+def _looks_like_header(text: str) -> bool:
+    """`Label:` at the start, as a message header has it; blanks may stand before the colon's word only."""
+    label, colon, _ = text.strip(" \t").partition(":")
+    return bool(colon) and not any(char in " \t" for char in label)
+
+
+_EVENTS: dict[type, Callable[[Session, events.Event], None]] = {
+    events.Connected: Session._connected,
+    events.Received: Session._received,
+    events.Answered: Session._answered,
+    events.TlsStarted: Session._tls_started,
+    events.Elapsed: Session._elapsed,
+    events.Lost: Session._lost,
+}

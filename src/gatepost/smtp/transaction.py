@@ -1,0 +1,48 @@
+"""One mail transaction: what MAIL and RCPT said so far. Reset means: drop the object (RFC 5321 3.3).
+
+Values only. This file must not know how a command is parsed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class State(enum.Enum):
+    """Where a session stands; the rows of commands.OUT_OF_ORDER."""
+
+    READY = "no transaction"
+    MAIL = "MAIL given, no recipient accepted"
+    RCPT = "a recipient accepted"
+    BDAT = "chunks are coming"
+    BDAT_FAILED = "a chunk was refused, the transaction is open"
+    BDAT_LOST = "a chunk was refused, the transaction is gone"
+
+
+@dataclass(slots=True)
+class RecipientRequest:
+    """One RCPT: address in internal form, its DSN parameters (RFC 3461 4)."""
+
+    address: str
+    notify: str = ""
+    orcpt: str = ""
+    given: str = ""  # the address token as typed
+
+
+@dataclass(slots=True)
+class Transaction:
+    """MAIL and its parameters, the accepted recipients, the size of the content so far (bytes)."""
+
+    sender: str
+    given: str = ""
+    declared_size: int = 0
+    body: str = ""
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+    auth_sender: str = ""
+    verp: str = ""
+    recipients: list[RecipientRequest] = field(default_factory=list)
+    overshoot: int = 0
+    size: int = 0
