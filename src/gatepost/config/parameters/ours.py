@@ -1,0 +1,26 @@
+"""Parameters that Postfix does not have. Each may be absent, and its default keeps to what a polite client expects."""
+
+from __future__ import annotations
+
+from gatepost.config.parameter import number, one_of, text, words, yes_no
+
+GATEPOST_COMPATIBILITY = one_of("gatepost_compatibility", "gatepost", ("gatepost", "postfix"), """
+    `postfix`: every behaviour that differs on purpose takes Postfix's form. `gatepost`: stricter where no polite client
+    is harmed, and broken configuration is found at start-up instead of at the first client.""")
+GATEPOST_TURN_EVIDENCE = one_of("gatepost_turn_evidence",
+    "${{$gatepost_compatibility} == {postfix} ? {buffered} : {all}}", ("all", "buffered"), """
+    What counts as talking out of turn: `buffered` only what lay behind a command when it was read, as in Postfix; `all`
+    also what came before the client can have had our reply, by the acknowledgements of its TCP.""")
+GATEPOST_LOG_FORMAT = one_of("gatepost_log_format", "postfix", ("postfix", "json"), """
+    Log lines as Postfix writes them, or one JSON object a line.""")
+GATEPOST_LOG_SESSION_ID = yes_no("gatepost_log_session_id",
+    "${{$compatibility_level} >=level {3.10} ? {yes} : {no}}", """
+    Begin lines about lost connections, timeouts and too many errors with the queue id or NOQUEUE, as Postfix does
+    since 3.10?""")
+GATEPOST_TRUSTED_PROXIES = words("gatepost_trusted_proxies", "", """
+    Addresses of proxies that may say who the client is (PROXY protocol). Empty: whoever connects to a service that
+    expects it, as in Postfix. A match list.""")
+GATEPOST_WORKERS = number("gatepost_workers", "1", """
+    Processes that serve clients. A client address always meets the same one. 0: one for each processor.""")
+GATEPOST_USER = text("gatepost_user", "$mail_owner", """
+    The user to become once the ports are bound, when started as root; empty: stay root.""")
