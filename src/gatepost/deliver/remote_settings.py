@@ -1,0 +1,130 @@
+"""What did the operator want of outbound SMTP and LMTP? The smtp_ and lmtp_ parameters of one transport, read once.
+
+Everything that deliver/remote.py honours is read here. An lmtp_ parameter that is not set is worth what its smtp_
+twin is. This file must not know connections.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import TypeVar
+
+from gatepost.config import parameters as p
+from gatepost.config.interfaces import local_interfaces
+from gatepost.config.parameter import Parameter
+from gatepost.config.settings import Settings
+from gatepost.deliver.remote_options import Limits, RemoteOptions
+from gatepost.deliver.tls_policy import LEVELS, TlsFiles
+from gatepost.span import ConfigError
+
+T = TypeVar("T")
+
+
+class _Reader:
+    """Settings as one agent sees them: `lmtp_x` when it is set, else `smtp_x`."""
+
+    def __init__(self, settings: Settings, agent: str) -> None:
+        self.settings = settings
+        self.agent = agent
+
+    def __call__(self, parameter: Parameter[T]) -> T:
+        if self.agent == "lmtp":
+            name = "lmtp_" + parameter.name.removeprefix("smtp_")
+            if self.settings.is_set(name):
+                return parameter.read(parameter, self.settings.text(name) or "")
+        return self.settings[parameter]
+
+    def words(self, parameter: Parameter[T]) -> tuple[str, ...]:
+        """A list parameter's items as text."""
+        name = parameter.name
+        if self.agent == "lmtp" and self.settings.is_set("lmtp_" + name.removeprefix("smtp_")):
+            name = "lmtp_" + name.removeprefix("smtp_")
+        return tuple(word.text for word in self.settings.words(name))
+
+
+def remote_options(settings: Settings, agent: str) -> RemoteOptions:
+    """The options of a transport whose command is `agent` (smtp or lmtp). ConfigError for what is not to be had."""
+    read = _Reader(settings, agent)
+    lmtp = agent == "lmtp"
+    host_lookup = read.words(p.SMTP_HOST_LOOKUP)
+    no_dns = settings[p.DISABLE_DNS_LOOKUPS] or read(p.SMTP_DNS_SUPPORT_LEVEL) == "disabled"
+    secret = set(read.words(p.SMTP_SASL_SECURITY_OPTIONS))
+    secret_tls = set(read.words(p.SMTP_SASL_TLS_SECURITY_OPTIONS))
+    return RemoteOptions(
+        helo=settings[p.LMTP_LHLO_NAME] if lmtp else settings[p.SMTP_HELO_NAME],
+        lmtp=lmtp,
+        port=_port(read, lmtp),
+        mx=not lmtp and not no_dns,
+        native=no_dns or "native" in host_lookup,
+        shuffle=read(p.SMTP_RANDOMIZE_ADDRESSES),
+        own_names=frozenset({settings[p.MYHOSTNAME].lower()}),
+        is_own=_own(settings),
+        unix_directory=settings[p.QUEUE_DIRECTORY],
+        bind4=read(p.SMTP_BIND_ADDRESS),
+        bind6=read(p.SMTP_BIND_ADDRESS6),
+        limits=_limits(read),
+        tls=_level(read),
+        tls_wrapper=not lmtp and settings[p.SMTP_TLS_WRAPPERMODE],
+        tls_files=TlsFiles(read(p.SMTP_TLS_CAFILE), read(p.SMTP_TLS_CAPATH), _none(read(p.SMTP_TLS_CERT_FILE)),
+                           _none(read(p.SMTP_TLS_KEY_FILE)), " ".join(read.words(p.SMTP_TLS_PROTOCOLS)),
+                           " ".join(read.words(p.SMTP_TLS_MANDATORY_PROTOCOLS))),
+        tls_policy_maps=read.words(p.SMTP_TLS_POLICY_MAPS),
+        verify_match=read.words(p.SMTP_TLS_VERIFY_CERT_MATCH),
+        secure_match=read.words(p.SMTP_TLS_SECURE_CERT_MATCH),
+        password_maps=read.words(p.SMTP_SASL_PASSWORD_MAPS) if read(p.SMTP_SASL_AUTH_ENABLE) else (),
+        sender_passwords=read(p.SMTP_SENDER_DEPENDENT_AUTHENTICATION),
+        plaintext_auth="noplaintext" not in secret,
+        plaintext_auth_tls="noplaintext" not in secret_tls,
+        xforward=read(p.SMTP_SEND_XFORWARD_COMMAND),
+        pipelining="pipelining" not in (word.lower() for word in read.words(p.SMTP_DISCARD_EHLO_KEYWORDS)),
+        line_limit=read(p.SMTP_LINE_LENGTH_LIMIT),
+        address_limit=read(p.SMTP_MX_ADDRESS_LIMIT),
+        session_limit=read(p.SMTP_MX_SESSION_LIMIT),
+        cache_seconds=read(p.SMTP_CONNECTION_CACHE_TIME_LIMIT) if read(p.SMTP_CONNECTION_CACHE_ON_DEMAND) else 0,
+        reuse_seconds=read(p.SMTP_CONNECTION_REUSE_TIME_LIMIT),
+        reuse_count=read(p.SMTP_CONNECTION_REUSE_COUNT_LIMIT),
+    )
+
+
+def _port(read: _Reader, lmtp: bool) -> int:
+    text = read.settings[p.LMTP_TCP_PORT if lmtp else p.SMTP_TCP_PORT]
+    return {"smtp": 25, "lmtp": 24, "submission": 587, "submissions": 465}.get(text) or int(text)
+
+
+def _limits(read: _Reader) -> Limits:
+    hello, tls = read(p.SMTP_HELO_TIMEOUT), read(p.SMTP_STARTTLS_TIMEOUT)
+    return Limits(read(p.SMTP_CONNECT_TIMEOUT), {
+        "CONNECT": hello, "EHLO": hello, "LHLO": hello, "HELO": hello, "STARTTLS": tls, "AUTH": hello,
+        "XFORWARD": read(p.SMTP_XFORWARD_TIMEOUT), "MAIL": read(p.SMTP_MAIL_TIMEOUT),
+        "RCPT": read(p.SMTP_RCPT_TIMEOUT), "DATA": read(p.SMTP_DATA_INIT_TIMEOUT),
+        "BODY": read(p.SMTP_DATA_XFER_TIMEOUT), ".": read(p.SMTP_DATA_DONE_TIMEOUT),
+        "RSET": read(p.SMTP_RSET_TIMEOUT), "QUIT": read(p.SMTP_QUIT_TIMEOUT)})
+
+
+def _level(read: _Reader) -> str:
+    """smtp_tls_security_level, or what the two older parameters say when it is empty."""
+    level = read(p.SMTP_TLS_SECURITY_LEVEL).lower()
+    if not level:
+        return "encrypt" if read(p.SMTP_ENFORCE_TLS) else "may" if read(p.SMTP_USE_TLS) else "none"
+    if level not in LEVELS:
+        raise ConfigError("TLS security level is not supported", read.settings.span(p.SMTP_TLS_SECURITY_LEVEL), level)
+    return "may" if level == "dane" else level
+
+
+def _none(text: str) -> str:
+    return "" if text == "none" else text
+
+
+def _own(settings: Settings) -> Callable[[str], bool]:
+    """Whether an address is ours: inet_interfaces and proxy_interfaces (RFC 5321 5.1 loop detection)."""
+    named = {word.text.strip("[]").lower() for parameter in (p.INET_INTERFACES, p.PROXY_INTERFACES)
+             for word in settings[parameter]}
+    everywhere = "all" in named
+    loopback = bool(named & {"loopback-only", "localhost"})
+    own = {str(interface.ip) for interface in local_interfaces()} if everywhere else named
+
+    def is_own(address: str) -> bool:
+        return address in own or ((loopback or everywhere) and ipaddress.ip_address(address).is_loopback)
+
+    return is_own
