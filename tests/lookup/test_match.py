@@ -16,8 +16,8 @@ from gatepost.lookup.match import AddressList, DomainList, NameAddrList, StringL
 from gatepost.span import ConfigError, Span
 
 
-def words(text: str) -> list[Word]:
-    return [Word(item, Span("main.cf", 7, offset + 1, len(item))) for offset, item in split_list(text)]
+def words(text: str) -> tuple[Word, ...]:
+    return tuple(Word(item, Span("main.cf", 7, offset + 1, len(item))) for offset, item in split_list(text))
 
 
 ADDRESSES = [
@@ -185,7 +185,7 @@ def test_blocks_hold_exactly_the_addresses_that_share_their_first_bits(network: 
         return ".".join(str(byte) for byte in number.to_bytes(4, "big"))
 
     free = 32 - bits
-    listed = AddressList.of([Word(f"{dotted(network >> free << free)}/{bits}")])
+    listed = AddressList.of((Word(f"{dotted(network >> free << free)}/{bits}"),))
     assert listed.matches_now(dotted(client)) is (client >> free == network >> free)
 
 
@@ -198,6 +198,6 @@ def test_no_text_breaks_a_search(text: str) -> None:
 @given(st.text(alphabet="0123456789abcdef.:/[]!x", min_size=1, max_size=20))
 def test_any_item_reads_or_is_an_error(text: str) -> None:
     try:
-        AddressList.of([Word(text)], FakeLookups())
+        AddressList.of((Word(text),), FakeLookups())
     except ConfigError:
         pass

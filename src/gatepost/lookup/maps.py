@@ -24,7 +24,7 @@ class Maps:
         self.tables = tuple(tables)
 
     @classmethod
-    def of(cls, words: Sequence[Word], lookups: Lookups) -> Maps:
+    def of(cls, words: tuple[Word, ...], lookups: Lookups) -> Maps:
         """Open what the parameter lists."""
         return cls([lookups.table(word.text) for word in words])
 

@@ -8,7 +8,7 @@ parameters exist.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -184,7 +184,7 @@ class StringList:
         self.static = search.static
 
     @classmethod
-    def of(cls, words: Sequence[Word], lookups: Lookups | None = None, *, strict: bool = True) -> StringList:
+    def of(cls, words: tuple[Word, ...], lookups: Lookups | None = None, *, strict: bool = True) -> StringList:
         """Compile; ConfigError for a malformed item when `strict`."""
         return cls(Search(compiled(words, lookups, strict=strict, blocks=False), ExactText()))
 
@@ -207,7 +207,7 @@ class DomainList:
         self.static = search.static
 
     @classmethod
-    def of(cls, words: Sequence[Word], parent_subdomains: bool, lookups: Lookups | None = None, *,
+    def of(cls, words: tuple[Word, ...], parent_subdomains: bool, lookups: Lookups | None = None, *,
            strict: bool = True) -> DomainList:
         """Compile; ConfigError for a malformed item when `strict`."""
         return cls(Search(compiled(words, lookups, strict=strict, blocks=False), HostName(parent_subdomains)))
@@ -231,7 +231,7 @@ class AddressList:
         self.static = search.static
 
     @classmethod
-    def of(cls, words: Sequence[Word], lookups: Lookups | None = None, *, strict: bool = True) -> AddressList:
+    def of(cls, words: tuple[Word, ...], lookups: Lookups | None = None, *, strict: bool = True) -> AddressList:
         """Compile; ConfigError for a malformed item when `strict`."""
         return cls(Search(compiled(words, lookups, strict=strict, blocks=True), Address()))
 
@@ -254,7 +254,7 @@ class NameAddrList:
         self.static = search.static
 
     @classmethod
-    def of(cls, words: Sequence[Word], parent_subdomains: bool, lookups: Lookups | None = None, *,
+    def of(cls, words: tuple[Word, ...], parent_subdomains: bool, lookups: Lookups | None = None, *,
            strict: bool = True) -> NameAddrList:
         """Compile; ConfigError for a malformed item when `strict`."""
         items = compiled(words, lookups, strict=strict, blocks=True)
@@ -269,6 +269,6 @@ class NameAddrList:
         return await self._search.ask(name, address)
 
 
-def matches_subdomains(parents: Sequence[Word], parameter: str) -> bool:
+def matches_subdomains(parents: tuple[Word, ...], parameter: str) -> bool:
     """Is `parameter` in parent_domain_matches_subdomains, so that example.com covers its sub-domains?"""
     return any(word.text.lower() in (parameter, "static:all") for word in parents)

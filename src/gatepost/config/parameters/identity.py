@@ -64,6 +64,7 @@ RESOLVE_DEQUOTED_ADDRESS = yes_no("resolve_dequoted_address", "yes", """
     Look for @, % and ! inside a quoted local part too when an address is resolved?""")
 RESOLVE_NULL_DOMAIN = yes_no("resolve_null_domain", "no", "Take user@ (nothing behind the @) as a local address?")
 RESOLVE_NUMERIC_DOMAIN = yes_no("resolve_numeric_domain", "no", "Take user@1.2.3.4 as user@[1.2.3.4]?")
+ALLOW_MIN_USER = yes_no("allow_min_user", "no", "Take addresses that begin with - as valid?")
 EMPTY_ADDRESS_RECIPIENT = text("empty_address_recipient", "MAILER-DAEMON", """
     Who gets mail that is addressed to the null address.""")
 LOCAL_HEADER_REWRITE_CLIENTS = words("local_header_rewrite_clients", "permit_inet_interfaces", """
