@@ -118,11 +118,11 @@ _QUEUE_ID = re.compile(r"\b[0-9A-F]{9,14}(?=:|@|\b)")
 _SESSION = ("smtpd", "postscreen", "tlsproxy", "dnsblog")
 _TROUBLE = ("master", "trivial-rewrite", "proxymap", "tlsmgr")
 _NOISE = ("file system clock is", "resetting file time", " full cleanup: retained=")
+_LIKE_QUEUE_IDS = ((re.compile(r"<\d{14}\.(?=[0-9A-F]+@)"), "<DATETIME."),
+                   (re.compile(r"mail queue: \d+ bytes"), "mail queue: N bytes"))  # fmt: skip
 _CHANGING = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"<\d{14}\.(?=[0-9A-F]+@)", "<DATETIME."),
-        (r"mail queue: \d+ bytes", "mail queue: N bytes"),
         (r"\b127\.0\.0\.1:\d{4,5}\b", "127.0.0.1:PORT"),
         (r"(\[\d+\.\d+\.\d+\.\d+\]):\d{4,5}\b", r"\1:PORT"),
         (r"(\[\d+\.\d+\.\d+\.\d+\])\d{4,5}: disc", r"\1PORT: disc"),
@@ -156,6 +156,8 @@ def session_lines(log: str, root: str) -> list[str]:
 
 def _named(text: str, root: str, names: dict[str, str]) -> str:
     text = text.replace(root + "/conf", "$config_directory").replace(root, "$ROOT")
+    for pattern, replacement in _LIKE_QUEUE_IDS:
+        text = pattern.sub(replacement, text)
     text = _QUEUE_ID.sub(lambda found: names.setdefault(found[0], f"QID{len(names) + 1}"), text)
     for pattern, replacement in _CHANGING:
         text = pattern.sub(replacement, text)
