@@ -1,0 +1,48 @@
+"""What does the kernel know of a socket? Addresses as text, and what the peer's TCP has not yet acknowledged.
+
+Linux answers SIOCOUTQ (TIOCOUTQ of tty_ioctl) on any stream socket: for TCP the bytes that are sent but not
+acknowledged, for a unix socket those that are not read. Where the call does not exist the answer is always "nothing".
+This file must not know what follows from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import sys
+import termios
+
+LOCAL_ADDRESS = "127.0.0.1"  # what a unix-domain peer counts as (smtpd_peer(3): localhost, port 0)
+MEASURES = sys.platform == "linux"
+
+_SIOCOUTQ = termios.TIOCOUTQ
+_NOTHING = bytes(4)
+_MAPPED = "::ffff:"
+
+
+def unacknowledged(fd: int) -> bool:
+    """Is anything that we sent on this socket still unacknowledged? False when the system cannot say."""
+    if not MEASURES:
+        return False
+    try:
+        return fcntl.ioctl(fd, _SIOCOUTQ, _NOTHING) != _NOTHING
+    except OSError:
+        return False
+
+
+def address_and_port(address: object) -> tuple[str, str]:
+    """A socket address as text; an IPv4-mapped IPv6 address as IPv4, a unix-domain one as localhost with port 0."""
+    if not isinstance(address, tuple):
+        return LOCAL_ADDRESS, "0"
+    host = str(address[0])
+    if host.startswith(_MAPPED) and "." in host:
+        host = host[len(_MAPPED) :]
+    return host, str(address[1])
+
+
+def local(sock: socket.socket) -> tuple[str, str]:
+    """The server's end."""
+    try:
+        return address_and_port(sock.getsockname())
+    except OSError:
+        return "unknown", "unknown"
