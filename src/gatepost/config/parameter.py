@@ -1,8 +1,8 @@
 """What is a parameter? The declaration: name, default in main.cf syntax, kind, documentation.
 
 A parameter is declared once, as an object in config/parameters/, and never named by a string again:
-`settings[MYHOSTNAME]` is typed. The default is text in main.cf syntax because defaults mention other parameters. This file must not know any
-particular parameter, nor where values come from.
+`settings[MYHOSTNAME]` is typed. The default is text in main.cf syntax because defaults mention other parameters. This
+file must not know any particular parameter, nor where values come from.
 """
 
 from __future__ import annotations
@@ -105,13 +105,12 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 def _read_duration(parameter: Parameter[int], text: str) -> int:
     read = re.fullmatch(r"([0-9]+)([smhdw]?).*", text.strip(), re.DOTALL | re.IGNORECASE)
     if not read or (not read[2] and not re.fullmatch(r"[0-9]+", text.strip())):
-        raise BadValue(f"bad time value configuration: {parameter.name} = {text}" if text.strip() else
-                       f"missing time value for parameter {parameter.name}")
+        raise BadValue(f"parameter {parameter.name}: bad time value or unit: {text}")
     default_unit = re.search(r"([smhdw])\W*$", parameter.default, re.IGNORECASE)
     unit = read[2].lower() or (default_unit[1].lower() if default_unit else "s")
     value = int(read[1]) * UNITS[unit]
     if value < parameter.limits[0]:
-        raise BadValue(f"invalid {parameter.name} parameter value {text} < {parameter.limits[0]}s")
+        raise BadValue(f"invalid {parameter.name} parameter value {value} < {parameter.limits[0]}")
     return value
 
 

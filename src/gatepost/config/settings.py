@@ -1,8 +1,8 @@
 """What is in force for one service? Typed values of parameters, with the place that set each.
 
 Immutable, made once per service; every value is computed at first use and kept, so `settings[P]` is a dictionary hit
-from then on. A value that does not read is a ConfigError with its place. Values are stored as written and expanded on use,
-against the same names: a service's -o overrides and the user's own variables included. Expansion: config/expand.py.
+from then on. A value that does not read is a ConfigError with its place. Values are stored as written and expanded on
+use, against the same names: a service's -o overrides and the user's own variables included.
 """
 
 from __future__ import annotations

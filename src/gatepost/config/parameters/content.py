@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gatepost.config.parameter import duration, number, one_of, text, words, yes_no
 
+CLEANUP_SERVICE_NAME = text("cleanup_service_name", "cleanup", """
+    The master.cf service whose -o settings (header_checks and the like) apply to mail received here.""")
 HEADER_CHECKS = words("header_checks", "", "Tables asked about each header of a message.")
 MIME_HEADER_CHECKS = words("mime_header_checks", "$header_checks", "Tables asked about MIME part headers.")
 NESTED_HEADER_CHECKS = words("nested_header_checks", "$header_checks", "The same for headers of attached messages.")

@@ -76,7 +76,7 @@ STRICT_MAILBOX_OWNERSHIP = yes_no("strict_mailbox_ownership", "yes", "Must a mai
 VIRTUAL_MAILBOX_BASE = text("virtual_mailbox_base", "", "The directory below which virtual mailboxes are.")
 VIRTUAL_UID_MAPS = words("virtual_uid_maps", "", "Tables recipient -> numerical user of its mailbox.")
 VIRTUAL_GID_MAPS = words("virtual_gid_maps", "", "Tables recipient -> numerical group of its mailbox.")
-VIRTUAL_MINIMUM_UID = number("virtual_minimum_uid", "100", "The least user that virtual_uid_maps may give.", low=1)
+VIRTUAL_MINIMUM_UID = number("virtual_minimum_uid", "100", "The least user that virtual_uid_maps may give.")
 VIRTUAL_MAILBOX_LIMIT = number("virtual_mailbox_limit", "51200000", """
     The largest virtual mailbox file, or file in a Maildir, in bytes. 0: no limit.""")
 VIRTUAL_MAILBOX_LOCK = words("virtual_mailbox_lock", "fcntl, dotlock", "How virtual mailbox files are locked.")

@@ -1,0 +1,127 @@
+"""Which names and values of a configuration cannot be right? Found at start-up, each with its place.
+
+Names: neither declared here, nor known to Postfix, nor used as $name, nor a restriction class, nor one of the settings
+of a transport or of a table that is configured in main.cf. Values: those that do not expand or do not read as their
+parameter's kind. What restrictions and tables mean is for others to check.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import re
+from collections.abc import Iterator
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import gatepost.config.parameters as p
+from gatepost.config import expand
+from gatepost.config.parameter import DECLARED
+from gatepost.config.problem import Problem
+from gatepost.config.settings import Settings
+from gatepost.span import ConfigError, Span
+
+if TYPE_CHECKING:
+    from gatepost.config.load import Configuration
+
+HONOURED_PER_TRANSPORT = ("destination_concurrency_limit", "destination_recipient_limit", "destination_rate_delay",
+                          "transport_rate_delay", "initial_destination_concurrency", "recipient_limit",
+                          "destination_concurrency_failed_cohort_limit", "time_limit")
+"""What may be said for one transport, as TRANSPORT_... (postconf(5), default_...)."""
+IGNORED_PER_TRANSPORT = ("delivery_slot_cost", "delivery_slot_discount", "delivery_slot_loan", "minimum_delivery_slots",
+                         "extra_recipient_limit", "recipient_refill_delay", "recipient_refill_limit",
+                         "destination_concurrency_negative_feedback", "destination_concurrency_positive_feedback")
+OF_NO_CONCERN = frozenset("""
+    alternate_config_directories berkeley_db_create_buffer_size berkeley_db_read_buffer_size daemon_timeout dont_remove
+    fork_attempts fork_delay hash_queue_depth hash_queue_names html_directory in_flow_delay ipc_idle ipc_timeout ipc_ttl
+    lmdb_map_size mail_release_date mailq_path manpage_directory max_idle max_use meta_directory
+    multi_instance_directories multi_instance_enable multi_instance_group multi_instance_wrapper newaliases_path
+    openssl_path process_id_directory proxy_read_maps proxy_write_maps readme_directory sample_directory sendmail_path
+    service_throttle_time shlib_directory sun_mailtool_compatibility tls_daemon_random_bytes tls_random_bytes
+    tls_random_exchange_name tls_random_prng_update_period tls_random_reseed_period tls_random_source trigger_timeout
+    """.split())
+"""Parameters about Postfix's own files and processes: nothing is missed when they have no effect."""
+TABLE_IN_MAIN_CF = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache|mongodb):([A-Za-z0-9_-]+)")
+
+
+@functools.cache
+def unsupported() -> frozenset[str]:
+    """Names of Postfix parameters that are not honoured here."""
+    listed = resources.files("gatepost.config").joinpath("unsupported.txt").read_text("ascii")
+    return frozenset(line for line in listed.splitlines() if line and not line.startswith("#"))
+
+
+def problems(configuration: Configuration) -> list[Problem]:
+    """Everything that is wrong with names and values, in the order of the files."""
+    return [*_names(configuration), *_values(configuration)]
+
+
+def _settings_written(configuration: Configuration) -> Iterator[tuple[str, str, Span]]:
+    """Every setting in force: name, unexpanded value, place."""
+    for entry in configuration.main_cf.last().values():
+        yield entry.name, entry.value.text, entry.span
+    for service in configuration.services:
+        for override in service.overrides:
+            yield override.name, override.value.text, override.span
+
+
+@functools.cache
+def _named_by_defaults() -> frozenset[str]:
+    """Names that defaults refer to: older spellings, mostly."""
+    return frozenset(name for parameter in DECLARED.values() if not parameter.raw
+                     for name in expand.names(parameter.default))
+
+
+def _known_names(configuration: Configuration) -> tuple[set[str], tuple[str, ...]]:
+    """(names that may be set besides declared ones, prefixes of table settings)."""
+    known = set(_named_by_defaults())
+    tables: set[str] = set()
+    for _, value, _ in _settings_written(configuration):
+        known |= expand.names(value)
+        tables |= set(TABLE_IN_MAIN_CF.findall(value))
+    for service in configuration.services:
+        for word in service.args:
+            known |= expand.names(word.text)
+        known |= {f"{service.name}_{rest}" for rest in HONOURED_PER_TRANSPORT}
+    for settings in (configuration.main, *map(configuration.settings, configuration.services)):
+        with contextlib.suppress(ConfigError):  # reported among the values
+            known |= {word.text for word in settings[p.SMTPD_RESTRICTION_CLASSES]}
+    return known, tuple(f"{table}_" for table in tables)
+
+
+def _names(configuration: Configuration) -> Iterator[Problem]:
+    known, tables = _known_names(configuration)
+    ignored = unsupported() | {f"{service.name}_{rest}" for service in configuration.services
+                               for rest in IGNORED_PER_TRANSPORT}
+    for name, _, span in _settings_written(configuration):
+        if name in DECLARED or name in known or name in OF_NO_CONCERN or (tables and name.startswith(tables)):
+            continue
+        if name in ignored:
+            yield Problem("warning", f"parameter {name} is not supported: it has no effect here", span)
+            continue
+        near = difflib.get_close_matches(name, [*DECLARED, *unsupported()], n=1, cutoff=0.8)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield Problem("warning", f"unknown parameter {name}, and nothing refers to ${name}{hint}", span)
+
+
+def _values(configuration: Configuration) -> Iterator[Problem]:
+    for entry in configuration.main_cf.last().values():
+        yield from _value(configuration.main, entry.name, entry.span)
+    for service in configuration.services:
+        settings = configuration.settings(service)
+        for name in dict.fromkeys(override.name for override in service.overrides):
+            span = settings.span(name)
+            if span is not None:
+                yield from _value(settings, name, span)
+
+
+def _value(settings: Settings, name: str, span: Span) -> Iterator[Problem]:
+    parameter = DECLARED.get(name)
+    try:
+        if parameter is not None:
+            settings[parameter]
+        elif name not in unsupported():
+            settings.text(name)
+    except ConfigError as error:
+        yield Problem("error", error.message, error.span or span, error.text)
