@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from gatepost.config import parameters as p
 from gatepost.config.interfaces import local_interfaces
-from gatepost.config.parameter import Parameter
+from gatepost.config.parameter import Parameter, Word
+from gatepost.config.parameters.lmtp import lmtp as twin
 from gatepost.config.settings import Settings
 from gatepost.deliver.remote_options import Limits, RemoteOptions
 from gatepost.deliver.tls_policy import LEVELS, TlsFiles
@@ -22,25 +23,18 @@ T = TypeVar("T")
 
 
 class _Reader:
-    """Settings as one agent sees them: `lmtp_x` when it is set, else `smtp_x`."""
+    """Settings as one agent sees them: a parameter, or its twin for LMTP."""
 
     def __init__(self, settings: Settings, agent: str) -> None:
         self.settings = settings
-        self.agent = agent
+        self.lmtp = agent == "lmtp"
 
     def __call__(self, parameter: Parameter[T]) -> T:
-        if self.agent == "lmtp":
-            name = "lmtp_" + parameter.name.removeprefix("smtp_")
-            if self.settings.is_set(name):
-                return parameter.read(parameter, self.settings.text(name) or "")
-        return self.settings[parameter]
+        return self.settings[twin(parameter) if self.lmtp else parameter]
 
-    def words(self, parameter: Parameter[T]) -> tuple[str, ...]:
+    def words(self, parameter: Parameter[tuple[Word, ...]]) -> tuple[str, ...]:
         """A list parameter's items as text."""
-        name = parameter.name
-        if self.agent == "lmtp" and self.settings.is_set("lmtp_" + name.removeprefix("smtp_")):
-            name = "lmtp_" + name.removeprefix("smtp_")
-        return tuple(word.text for word in self.settings.words(name))
+        return tuple(word.text for word in self(parameter))
 
 
 def remote_options(settings: Settings, agent: str) -> RemoteOptions:
@@ -52,9 +46,9 @@ def remote_options(settings: Settings, agent: str) -> RemoteOptions:
     secret = set(read.words(p.SMTP_SASL_SECURITY_OPTIONS))
     secret_tls = set(read.words(p.SMTP_SASL_TLS_SECURITY_OPTIONS))
     return RemoteOptions(
-        helo=settings[p.LMTP_LHLO_NAME] if lmtp else settings[p.SMTP_HELO_NAME],
+        helo=read(p.SMTP_HELO_NAME),
         lmtp=lmtp,
-        port=_port(read, lmtp),
+        port=_port(read(p.SMTP_TCP_PORT)),
         mx=not lmtp and not no_dns,
         native=no_dns or "native" in host_lookup,
         shuffle=read(p.SMTP_RANDOMIZE_ADDRESSES),
@@ -65,10 +59,8 @@ def remote_options(settings: Settings, agent: str) -> RemoteOptions:
         bind6=read(p.SMTP_BIND_ADDRESS6),
         limits=_limits(read),
         tls=_level(read),
-        tls_wrapper=not lmtp and settings[p.SMTP_TLS_WRAPPERMODE],
-        tls_files=TlsFiles(read(p.SMTP_TLS_CAFILE), read(p.SMTP_TLS_CAPATH), _none(read(p.SMTP_TLS_CERT_FILE)),
-                           _none(read(p.SMTP_TLS_KEY_FILE)), " ".join(read.words(p.SMTP_TLS_PROTOCOLS)),
-                           " ".join(read.words(p.SMTP_TLS_MANDATORY_PROTOCOLS))),
+        tls_wrapper=read(p.SMTP_TLS_WRAPPERMODE),
+        tls_files=_files(read),
         tls_policy_maps=read.words(p.SMTP_TLS_POLICY_MAPS),
         verify_match=read.words(p.SMTP_TLS_VERIFY_CERT_MATCH),
         secure_match=read.words(p.SMTP_TLS_SECURE_CERT_MATCH),
@@ -87,8 +79,7 @@ def remote_options(settings: Settings, agent: str) -> RemoteOptions:
     )
 
 
-def _port(read: _Reader, lmtp: bool) -> int:
-    text = read.settings[p.LMTP_TCP_PORT if lmtp else p.SMTP_TCP_PORT]
+def _port(text: str) -> int:
     return {"smtp": 25, "lmtp": 24, "submission": 587, "submissions": 465}.get(text) or int(text)
 
 
@@ -100,6 +91,14 @@ def _limits(read: _Reader) -> Limits:
         "RCPT": read(p.SMTP_RCPT_TIMEOUT), "DATA": read(p.SMTP_DATA_INIT_TIMEOUT),
         "BODY": read(p.SMTP_DATA_XFER_TIMEOUT), ".": read(p.SMTP_DATA_DONE_TIMEOUT),
         "RSET": read(p.SMTP_RSET_TIMEOUT), "QUIT": read(p.SMTP_QUIT_TIMEOUT)})
+
+
+def _files(read: _Reader) -> TlsFiles:
+    chain = read.words(p.SMTP_TLS_CHAIN_FILES)
+    certificate = chain[0] if chain else read(p.SMTP_TLS_CERT_FILE)
+    key = "" if chain else read(p.SMTP_TLS_KEY_FILE)
+    return TlsFiles(read(p.SMTP_TLS_CAFILE), read(p.SMTP_TLS_CAPATH), _none(certificate), _none(key),
+                    " ".join(read.words(p.SMTP_TLS_PROTOCOLS)), " ".join(read.words(p.SMTP_TLS_MANDATORY_PROTOCOLS)))
 
 
 def _level(read: _Reader) -> str:

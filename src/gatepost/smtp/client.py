@@ -82,23 +82,31 @@ class Client:
         return self._replies.bare_newlines
 
     def receive(self, data: bytes) -> list[Heard]:
-        """Bytes came from the server. A Malformed is the last that is heard; it answers the oldest command."""
-        if self._replies.broken is not None:
-            return []
-        self._replies.feed(data)
+        """Bytes came from the server: all that is heard. A Malformed is the last, and answers the oldest command."""
+        self.feed(data)
         heard: list[Heard] = []
-        while True:
-            reply = self._replies.pull()
-            if reply is None:
-                return heard
-            verb, number = self._owed.popleft() if self._owed else ("", 0)
-            heard.append(Heard(verb, reply, number))
-            if isinstance(reply, Malformed):
-                return heard
-            if verb in ("EHLO", "LHLO") and reply.positive:
-                self.capabilities = Capabilities.of(reply)
-            if verb == "STARTTLS" and reply.code == 220:
-                return heard
+        while (one := self.hear()) is not None:
+            heard.append(one)
+            if isinstance(one.reply, Malformed) or (one.verb == "STARTTLS" and one.reply.code == 220):
+                break
+        return heard
+
+    def feed(self, data: bytes) -> None:
+        """Bytes came from the server; `hear` tells what they were. For a caller that speaks between two replies of one
+        segment, so that nothing depends on how the server's bytes were cut."""
+        self._replies.feed(data)
+
+    def hear(self) -> Heard | None:
+        """The next reply; None: more bytes are needed, or a Malformed was given."""
+        if self._replies.broken is not None:
+            return None
+        reply = self._replies.pull()
+        if reply is None:
+            return None
+        verb, number = self._owed.popleft() if self._owed else ("", 0)
+        if verb in ("EHLO", "LHLO") and isinstance(reply, Reply) and reply.positive:
+            self.capabilities = Capabilities.of(reply)
+        return Heard(verb, reply, number)
 
     def tls_started(self) -> bytes:
         """The handshake is done: forget plaintext and capabilities -> the plaintext that came behind the 220."""

@@ -124,6 +124,7 @@ class ClientSession:
         self.closed = False
         self._ready = False
         self._streaming = False
+        self._upgrading = False  # 220 to STARTTLS was heard: what follows in plaintext is no reply
         self._passwords: list[str] = []
         self._script: deque[Callable[[], bytes]] = deque()
         self._mail: Mail | None = None
@@ -145,7 +146,7 @@ class ClientSession:
                 return self._received(data)
             case TlsStarted():
                 self.injected = self.client.tls_started()
-                self.secured = True
+                self.secured, self._upgrading = True, False
                 return [Write(self.client.hello(self.terms.helo), "EHLO")]
             case Lost():
                 return self._fail("lost")
@@ -191,12 +192,11 @@ class ClientSession:
 
     def _received(self, data: bytes) -> list[ClientAction]:
         actions: list[ClientAction] = []
-        for heard in self.client.receive(data):
+        self.client.feed(data)
+        while not self.closed and not self._upgrading and (heard := self.client.hear()) is not None:
             if isinstance(heard.reply, Malformed):
                 return actions + self._fail("malformed", step=heard.verb or self.step, text=heard.reply.text)
             actions += _ANSWERS[heard.verb](self, heard, heard.reply)
-            if self.closed:
-                break
         return actions
 
     def _fail(self, why: str, reply: Reply | None = None, *, step: str = "", text: bytes = b"") -> list[ClientAction]:
@@ -227,6 +227,7 @@ class ClientSession:
 
     def _tls_answered(self, _: Heard, reply: Reply) -> list[ClientAction]:
         if reply.code == 220:
+            self._upgrading = True
             return [StartTls()]
         if self.terms.tls == REQUIRED or reply.hangs_up:
             return self._fail("tls-refused", reply, step="STARTTLS")
@@ -342,8 +343,9 @@ class ClientSession:
 
     def _unasked(self, _: Heard, reply: Reply) -> list[ClientAction]:
         """A reply that nothing asked for: the server is leaving, or lost count."""
-        why = "malformed" if reply.positive else "refused"
-        return self._fail(why, reply, text=str(reply).encode("utf-8", "replace"))
+        if reply.positive:
+            return self._fail("malformed", reply, text=str(reply).encode("utf-8", "replace"))
+        return self._fail("refused", reply)
 
     def _ignored(self, _: Heard, __: Reply) -> list[ClientAction]:
         return []
