@@ -30,7 +30,7 @@ check: $(VENV)/.tests
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.tests peers
-	$(BIN)/python bench/run.py $(ARGS)
+	$(BIN)/python -m bench.run $(ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -123,9 +123,9 @@ def directory(prefix: str = "gatepost-lab-") -> Iterator[Path]:
             shutil.rmtree(root, ignore_errors=True)
 
 
-def limit_descriptors() -> None:
+def limit_descriptors(count: int = 2048) -> None:
     """Postfix closes every descriptor that could be open when it starts: let there be few."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 2048))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
 @contextlib.contextmanager

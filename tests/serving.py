@@ -160,9 +160,9 @@ def gatepost(warm: Warm, dialogue: Dialogue, more: Sequence[str] = ()) -> Iterat
 
 
 @contextlib.contextmanager
-def program(conf: Path, *ports: int, output: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The program `gatepost serve -c CONF` itself, once it listens on all ports."""
-    output = output or conf.parent / "server.out"
+def program(conf: Path, *ports: int, descriptors: int = 2048) -> Iterator[subprocess.Popen[bytes]]:
+    """The program `gatepost serve -c CONF` itself, once it listens on all ports. It prints to CONF/../server.out."""
+    output = conf.parent / "server.out"
     with output.open("ab") as said:
         process = subprocess.Popen(
             [GATEPOST, "serve", "-c", str(conf)],
@@ -170,7 +170,7 @@ def program(conf: Path, *ports: int, output: Path | None = None) -> Iterator[sub
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=limit_descriptors,
+            preexec_fn=lambda: limit_descriptors(descriptors),
         )
     try:
         for port in ports:

@@ -1,0 +1,84 @@
+"""The three that are measured, on one machine, one configuration and one file system: Postfix, Gatepost, smtp-sink.
+
+Postfix and Gatepost read the same main.cf: mail from 127/8 is accepted and discarded after it was queued. smtp-sink
+keeps nothing: it is what the load generator can reach at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatepost.dialogue.format import Dialogue
+from tests.kit import free_port, program, wait_listening
+from tests.lab import directory, end, limit_descriptors, running_master, write_config
+from tests.serving import program as gatepost_program
+
+DESCRIPTORS = 20_000
+CONFIG = [
+    "mynetworks = 127.0.0.0/8",
+    "defer_transports =",
+    "smtpd_client_connection_count_limit = 0",
+    "in_flow_delay = 0",  # Postfix does not slow its own receiving down
+    "default_process_limit = 2000",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its name, where it listens, the process at the top of its family."""
+
+    name: str
+    port: int
+    pid: int
+
+
+@contextlib.contextmanager
+def _configured(below: Path | None) -> Iterator[tuple[Path, int]]:
+    port = free_port()
+    with directory("gatepost-bench-") if below is None else contextlib.nullcontext(below) as root:
+        yield write_config(root, Dialogue(config=CONFIG), port), port
+
+
+@contextlib.contextmanager
+def postfix(below: Path | None = None) -> Iterator[Server]:
+    """Postfix's master and all that it starts."""
+    with _configured(below) as (conf, port), running_master(conf, port) as process:
+        yield Server("Postfix", port, process.pid)
+
+
+@contextlib.contextmanager
+def gatepost(below: Path | None = None) -> Iterator[Server]:
+    """`gatepost serve`."""
+    with _configured(below) as (conf, port), gatepost_program(conf, port, descriptors=DESCRIPTORS) as process:
+        yield Server("Gatepost", port, process.pid)
+
+
+@contextlib.contextmanager
+def sink() -> Iterator[Server]:
+    """smtp-sink, which answers 250 to everything and keeps nothing."""
+    port = free_port()
+    process = subprocess.Popen(
+        [program("smtp-sink") or "smtp-sink", "-u", "postfix", "-m", str(DESCRIPTORS), f"127.0.0.1:{port}", "1024"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: limit_descriptors(DESCRIPTORS),
+    )
+    try:
+        if not wait_listening(port, 5, lambda: process.poll() is None):
+            raise RuntimeError("smtp-sink did not start")
+        yield Server("smtp-sink", port, process.pid)
+    finally:
+        end(process)
+
+
+ALL: dict[str, Callable[[], contextlib.AbstractContextManager[Server]]] = {
+    "Postfix": postfix,
+    "Gatepost": gatepost,
+    "smtp-sink": sink,
+}
