@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gatepost.lookup.tables.files import FileTable, Find
-from gatepost.lookup.tables.source import BadLine, read_source
+from gatepost.lookup.tables.source import BadLine, read_source, stray_line
 from gatepost.lookup.tables.table import Opener, Opening, fold
 from gatepost.span import ConfigError, Span
 
@@ -25,7 +25,7 @@ def open_indexed(kind: str, name: str, opening: Opening) -> FileTable:
 
 def _read(path: str, text: str, *, warn: Callable[[str], None], strict: bool) -> Find:
     entries: dict[str, str] = {}
-    for item in read_source(text):
+    for item in read_source(text, lambda line: warn(stray_line(path, line))):
         if isinstance(item, BadLine):
             warn(f"{path}, line {item.number}: {item.reason}")
         elif item.key not in entries:

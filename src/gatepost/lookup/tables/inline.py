@@ -61,10 +61,7 @@ def _split_entry(item: str, spec: str) -> tuple[str, str]:
         if char == '"':
             quoted = not quoted
         elif char == "=" and not quoted:
-            key = text[:at].rstrip()
-            if not key:
-                raise ConfigError(f'missing attribute name: "{spec}"; need "inline:{{name=value...}}"', text=item)
-            return key, text[at + 1 :].strip()
+            return text[:at].rstrip(), text[at + 1 :].strip()
     raise ConfigError(f'missing \'=\' after attribute name: "{spec}"; need "inline:{{name=value...}}"', text=item)
 
 

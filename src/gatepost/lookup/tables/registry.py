@@ -5,13 +5,18 @@ Contract: `open_table` never raises; a table that cannot be opened comes back wi
 
 from __future__ import annotations
 
-from gatepost.lookup.tables import indexed, inline
+from gatepost.lookup.tables import cidr, combined, indexed, inline, network, regexp, system
 from gatepost.lookup.tables.table import BrokenTable, Opener, Opening, OpenTable
 from gatepost.span import ConfigError
 
 OPENERS: dict[str, Opener] = {
     **inline.OPENERS,
     **indexed.OPENERS,
+    **cidr.OPENERS,
+    **regexp.OPENERS,
+    **combined.OPENERS,
+    **system.OPENERS,
+    **network.OPENERS,
 }
 
 

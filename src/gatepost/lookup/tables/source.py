@@ -8,7 +8,7 @@ This file must not open files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gatepost.config.located import BLANKS
@@ -43,14 +43,17 @@ class BadLine:
     kept: bool = False
 
 
-def logical_lines(text: str) -> Iterator[LogicalLine]:
+def logical_lines(text: str, stray: Callable[[str], None]) -> Iterator[LogicalLine]:
     """Comments and empty lines vanish even between a line and its continuation; the newline goes, its indent stays.
 
-    White space before any logical line belongs to nothing and is dropped.
+    Text behind white space before any logical line belongs to nothing: it goes to `stray`.
     """
     number, parts = 0, [""]
     for at, line in enumerate(text.split("\n"), 1):
         if is_comment(line):
+            continue
+        if line[0] in BLANKS and not number:
+            stray(line)
             continue
         if line[0] in BLANKS:
             parts.append(line)
@@ -60,6 +63,11 @@ def logical_lines(text: str) -> Iterator[LogicalLine]:
         number, parts = at, [line]
     if number:
         yield LogicalLine(number, "".join(parts))
+
+
+def stray_line(path: str, line: str) -> str:
+    """The warning about a continuation line that continues nothing."""
+    return f'{path}: logical line must not start with whitespace: "{line}"'
 
 
 def split_key(line: str) -> tuple[str, str] | None:
@@ -77,14 +85,14 @@ def split_key(line: str) -> tuple[str, str] | None:
     return None if quoted else (line, "")
 
 
-def read_source(text: str) -> Iterator[Entry | BadLine]:
+def read_source(text: str, stray: Callable[[str], None]) -> Iterator[Entry | BadLine]:
     """Entries in the order of the text, and what is wrong with lines. Undecodable bytes are surrogates in `text`."""
-    for line in logical_lines(text):
+    for line in logical_lines(text, stray):
         try:
             line.text.encode()
         except UnicodeEncodeError:
             shown = line.text.encode(errors="replace").decode()
-            yield BadLine(line.number, f"non-UTF-8 input '{shown}' -- ignoring this line")
+            yield BadLine(line.number, f'non-UTF-8 input "{shown}" -- ignoring this line')
             continue
         parts = split_key(line.text)
         if parts is None:
