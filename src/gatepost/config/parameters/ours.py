@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatepost.config.parameter import number, one_of, text, words, yes_no
+from gatepost.config.parameter import duration, number, one_of, text, words, yes_no
 
 GATEPOST_COMPATIBILITY = one_of("gatepost_compatibility", "gatepost", ("gatepost", "postfix"), """
     `postfix`: every behaviour that differs on purpose takes Postfix's form. `gatepost`: stricter where no polite client
@@ -24,3 +24,8 @@ GATEPOST_WORKERS = number("gatepost_workers", "1", """
     Processes that serve clients. A client address always meets the same one. 0: one for each processor.""")
 GATEPOST_USER = text("gatepost_user", "$mail_owner", """
     The user to become once the ports are bound, when started as root; empty: stay root.""")
+GATEPOST_DNS_SERVERS = words("gatepost_dns_servers", "", """
+    Name servers to ask, each `address`, `address:port` or `[address]:port`. Empty: those of /etc/resolv.conf.""")
+GATEPOST_DNS_TIMEOUT = duration("gatepost_dns_timeout", "5s", "How long to wait for one name server.", low=1)
+GATEPOST_DNS_TIME_LIMIT = duration("gatepost_dns_time_limit", "20s", """
+    How long to wait for the answer to one DNS question, however many name servers are tried.""", low=1)
