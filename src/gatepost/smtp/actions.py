@@ -15,11 +15,14 @@ from gatepost.smtp.reply import Reply
 class Stage(enum.Enum):
     """What is asked. The value is Postfix's name of the protocol stage in logs."""
 
+    PEER = "PEER"  # who is it? The name is looked up; asked once, before anything is judged
     CONNECT = "CONNECT"
     HELO = "HELO"
     EHLO = "EHLO"
     MAIL = "MAIL"
+    MAIL_RATE = "MAIL rate"  # may this client send mail so often?
     RCPT = "RCPT"
+    RCPT_RATE = "RCPT rate"  # may this client name recipients so often?
     DATA = "DATA"
     END_OF_MESSAGE = "END-OF-MESSAGE"
     VRFY = "VRFY"

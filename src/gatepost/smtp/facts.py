@@ -72,9 +72,10 @@ class ContentLimit:
 
 @dataclass(slots=True)
 class Refused:
-    """A refusal of the core itself that Postfix logs as a reject line (SIZE= beyond the limit)."""
+    """A refusal of MAIL by the core itself that Postfix logs as a reject line (SIZE= beyond the limit)."""
 
     text: str
+    sender: str
 
 
 @dataclass(slots=True)

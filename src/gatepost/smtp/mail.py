@@ -34,7 +34,7 @@ def mail(session: Session, words: list[Token]) -> None:
     if len(words) < 3 or words[1].text.lower() != "from:":
         session.finish(sentences.SYNTAX_MAIL)
     else:
-        _rated(session, Stage.MAIL, lambda: _mail(session, words))
+        _rated(session, Stage.MAIL_RATE, lambda: _mail(session, words))
 
 
 def _mail(session: Session, words: list[Token]) -> None:
@@ -53,7 +53,7 @@ def _mail(session: Session, words: list[Token]) -> None:
             session.finish(sentences.unsupported(word.text) if refusal is _UNKNOWN else refusal)
             return
     if options.message_size_limit and transaction.declared_size > options.message_size_limit:
-        session.observe(Refused(f"{sentences.SIZE_LIMIT}; from=<{grammar.external(sender)}>"))
+        session.observe(Refused(str(sentences.SIZE_LIMIT), sender))
         session.finish(sentences.SIZE_LIMIT)
         return
     if transaction.verp and not sender:
@@ -150,7 +150,7 @@ def rcpt(session: Session, words: list[Token]) -> None:
     if len(words) < 3 or words[1].text.lower() != "to:":
         session.finish(sentences.SYNTAX_RCPT)
     else:
-        _rated(session, Stage.RCPT, lambda: _rcpt(session, words))
+        _rated(session, Stage.RCPT_RATE, lambda: _rcpt(session, words))
 
 
 def _rcpt(session: Session, words: list[Token]) -> None:
@@ -258,7 +258,7 @@ def vrfy(session: Session, words: list[Token]) -> None:
     if len(words) < 2:
         session.finish(sentences.SYNTAX_VRFY_UTF8 if session.options.smtputf8 else sentences.SYNTAX_VRFY)
     else:
-        _rated(session, Stage.VRFY, lambda: _vrfy(session, words))
+        _rated(session, Stage.RCPT_RATE, lambda: _vrfy(session, words))
 
 
 def _vrfy(session: Session, words: list[Token]) -> None:

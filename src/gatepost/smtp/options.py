@@ -6,12 +6,27 @@ Built by server/options.py from the operator's configuration; the core reads no 
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gatepost.smtp.actions import Stage
 
 EVERY_EVIDENCE = frozenset({"buffered", "waiting", "unacknowledged"})
+
+
+class CommandTable(Protocol):
+    """A table of commands that no SMTP client sends."""
+
+    def get_now(self, key: str) -> str | None:
+        """Something when the command is forbidden."""
+
+
+class NotALetter:
+    """Postfix's default: a command that does not begin with a letter."""
+
+    def get_now(self, key: str) -> str | None:
+        """Something when it does not."""
+        return None if key[:1].isascii() and key[:1].isalpha() else "not a letter"
 
 
 class BareLf(enum.Enum):
@@ -46,7 +61,7 @@ class Options:
     replace_stray_cr_lf: bool = True
     noop_commands: frozenset[str] = frozenset()
     forbidden_words: frozenset[str] = frozenset({"CONNECT", "GET", "POST"})
-    forbidden_patterns: tuple[re.Pattern[str], ...] = (re.compile(r"^[^A-Z]", re.IGNORECASE),)
+    forbidden: tuple[CommandTable, ...] = (NotALetter(),)
     smtputf8: bool = True
     strict_smtputf8: bool = False
     strict_envelopes: bool = False
@@ -60,7 +75,7 @@ class Options:
     sasl_response_limit: int = 12288
     broken_sasl_clients: bool = False
     command_filter: bool = False
-    rate_limits: frozenset[Stage] = frozenset()  # MAIL, RCPT, AUTH or VRFY: ask before the syntax is judged
+    rate_limits: frozenset[Stage] = frozenset()  # MAIL_RATE, RCPT_RATE: asked before the syntax is judged
 
 
 @dataclass(slots=True)

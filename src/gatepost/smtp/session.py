@@ -1,9 +1,9 @@
-"""What does an SMTP server do next? The server's machine: events in, actions out; no socket, no clock, no DNS, no log.
+"""What does an SMTP server do next? The server's machine: events in, actions out; no socket, clock, DNS or log.
 
-`handle(event)` returns the actions to perform in order. A decision from outside is an Ask, always the last action; while
-it is open nothing is parsed, pipelined input waits in this object's own buffer, and that buffer dies at STARTTLS. Verbs
-and their order are data in commands.py, whose handlers live in mail.py, hello.py and sasl.py; content is in content.py.
-Order of work for a command line: RFC 5321 4.1.4 and Postfix's smtpd command loop.
+`handle(event)` returns the actions to perform in order. A decision from outside is an Ask, always the last action;
+while it is open nothing is parsed, pipelined input waits in this object's own buffer, and that buffer dies at STARTTLS.
+Verbs and their order are data in commands.py, whose handlers live in mail.py, bdat.py, hello.py, identity.py and
+sasl.py; content is in content.py. Order of work for a command line: RFC 5321 4.1.4 and Postfix's smtpd command loop.
 """
 
 from __future__ import annotations
@@ -86,8 +86,13 @@ class Session:
         """Bytes that were handed over and wait to be parsed."""
         return len(self._buffer) - self._at
 
+    @property
+    def wants_evidence(self) -> bool:
+        """May Received.unacknowledged matter for the next bytes?"""
+        return self.turn.undecided
+
     def _connected(self, _: events.Event) -> None:
-        self.greet("CONNECT")
+        self.ask(Stage.PEER, None, lambda answer: self.greet("CONNECT"))
 
     def greet(self, where: str) -> None:
         """Begin at the greeting: at the connection, and again after XCLIENT."""
@@ -237,9 +242,9 @@ class Session:
         """The session is over."""
         if self._closed:
             return
-        self.reset()
         content = getattr(self.content, "size", None) if self.in_content else None
         self.observe(Ended(reason, self.where, content, self.counts, self.noted_bare_lf))
+        self.reset()
         self._out.append(HangUp())
         self._closed = True
         self._buffer, self._at = b"", 0
@@ -429,7 +434,7 @@ class Session:
 
     def _forbidden(self, word: str) -> bool:
         options = self.options
-        return word.upper() in options.forbidden_words or any(p.search(word) for p in options.forbidden_patterns)
+        return word.upper() in options.forbidden_words or any(table.get_now(word) is not None for table in options.forbidden)
 
 
 def _wait() -> bool:

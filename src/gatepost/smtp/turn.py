@@ -1,8 +1,8 @@
 """Whose turn is it? SMTP is half-duplex: what the client says before it can have had our reply is early.
 
-One rule in one file. Nobody else measures it; policy, screening, log, probe and explain read the one EarlyTalk. RFC 2920
-3.1 licenses one exception: a group of commands may go out together, and EHLO HELO DATA VRFY EXPN NOOP QUIT (and STARTTLS,
-RFC 3207 4; AUTH, RFC 4954 4) must be the last of their group.
+One rule in one file. Nobody else measures it; policy, screening, log, probe and explain read the one EarlyTalk. RFC
+2920 3.1 licenses one exception: a group of commands may go out together, and EHLO HELO DATA VRFY EXPN NOOP QUIT (and
+STARTTLS, RFC 3207 4; AUTH, RFC 4954 4) must be the last of their group.
 
 Evidence, by what is known of the bytes:
   buffered        they lay behind the command when it was read (Postfix's rule, and its only one)
@@ -39,6 +39,11 @@ class Turn:
         self.early: EarlyTalk | None = None
         self._after: str | None = None  # the command whose reply is owed and that ends its group
         self._replied: str | None = None  # the command whose reply is out but perhaps not yet read
+
+    @property
+    def undecided(self) -> bool:
+        """A reply is out whose acknowledgement would tell something about the next bytes."""
+        return self._replied is not None and self.early is None and "unacknowledged" in self.kinds
 
     def take(self, verb: str, ends_group: bool, pending: bytes | bytearray) -> bool:
         """A command was read and `pending` lies behind it. True when this is the first offence."""
