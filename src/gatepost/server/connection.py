@@ -46,7 +46,7 @@ class Connection:
     __slots__ = (
         "_asked", "_attend", "_busy", "_connections", "_dismissal", "_finish", "_later", "_left", "_out", "_owed",
         "_performer", "_phase", "_session", "_task", "_told", "_unread", "deadline", "local_address",
-        "local_port", "peer_address", "peer_port", "proxied_by", "secured", "terms", "wire",
+        "local_port", "peer_address", "peer_port", "proxied_by", "resumed", "secured", "terms", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class Connection:
         self.local_address, self.local_port = kernel.local(sock)
         self.proxied_by = ""  # the proxy's own address, when the client's came in a PROXY header
         self.secured: Tls | None = None
+        self.resumed = False  # the TLS session goes on from an earlier one
         self.deadline = math.inf
         self._connections = connections
         self._attend = attend
@@ -156,7 +157,7 @@ class Connection:
 
     def shaken(self, tls: ssl.SSLObject, plain: bytes) -> None:
         """The handshake is done; `plain` was sent right behind it."""
-        self.secured = tls_facts(tls, self.terms.fingerprint_digest)
+        self.secured, self.resumed = tls_facts(tls, self.terms.fingerprint_digest), bool(tls.session_reused)
         self._phase = OPEN
         # The tickets that go out with the handshake are no reply: nothing is owed that the client should have read.
         self._owed = False
@@ -168,7 +169,7 @@ class Connection:
             self._end_of_input()
 
     def shake_failed(self, why: str) -> None:
-        """There is no TLS, and nothing can be said to this client any more."""
+        """There is no TLS, and nothing can be said any more."""
         if self._phase == HANDSHAKE:
             self._phase = OPEN
             self._left = True

@@ -24,6 +24,14 @@ DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
 }
 
 
+_NAME = "requested_name"
+
+
+def remember_name(tls: ssl.SSLSocket | ssl.SSLObject, name: str) -> None:
+    """Keep the server name that the client asked for: a finished handshake does not tell it any more."""
+    setattr(tls, _NAME, name)
+
+
 def _hexadecimal(digest: bytes) -> str:
     return digest.hex(":").upper()
 
@@ -58,7 +66,7 @@ def tls_facts(tls: ssl.SSLObject, digest: str = "sha256") -> Tls:
     that is present is trusted."""
     name, protocol, bits = tls.cipher() or ("", "", 0)
     facts = Tls(protocol=tls.version() or protocol, cipher=name, keysize=bits)
-    facts.sni = str(getattr(tls, "server_hostname", None) or "")
+    facts.sni = getattr(tls, _NAME, "")
     certificate = tls.getpeercert(binary_form=True)
     if certificate is not None:
         facts.peer_present = facts.peer_trusted = True
