@@ -1,0 +1,122 @@
+"""What does a list come to? The algebra of restrictions, and always a trace.
+
+DUNNO goes on, OK and REJECT end a list; the end of a list permits. A deferral that waits keeps its first reason:
+defer_if_permit until something refuses, defer_if_reject within a stage, where it takes the place of a 5xx. Contract:
+nothing is awaited that does not really wait. This file must not know a restriction by name, nor the stages.
+"""
+
+from __future__ import annotations
+
+import gatepost.config.parameters as p
+from gatepost.config.settings import Settings
+from gatepost.lookup.ask import LookupFailure
+from gatepost.policy.access import permitted
+from gatepost.policy.program import Check, Compiler, Program
+from gatepost.policy.question import Question, Subject
+from gatepost.policy.refusal import SERVER_ERROR, Refusal, worded
+from gatepost.policy.restriction import Answer
+from gatepost.policy.verdict import Outcome, Step
+from gatepost.smtp.reply import Reply
+from gatepost.span import ConfigError
+
+DEPTH = 100  # nested lists
+
+
+class Engine:
+    """Runs compiled lists."""
+
+    def __init__(self, settings: Settings, compiler: Compiler) -> None:
+        self._soft = settings[p.SOFT_BOUNCE]
+        self._compiler = compiler
+
+    async def evaluate_text(self, question: Question, text: str, subject: Subject, origin: str) -> Answer:
+        """Run what an access table or policy server gave as a list, in place."""
+        return await self.run(self._compiler.text(text, question.default, origin), question, subject)
+
+    async def run(self, program: Program, question: Question, subject: Subject) -> Outcome:
+        """Run a list about `subject`. On REJECT `question.reply` is set."""
+        outer = question.subject, question.list_name, question.default
+        question.subject, question.list_name, question.default = subject, program.name, program.default
+        question.depth += 1
+        outcome = Outcome.DUNNO
+        if question.depth > DEPTH:
+            question.warning(f"restrictions of {program.name} are nested too deep")
+            outcome = self.refuse(question, SERVER_ERROR)
+        else:
+            for check in program.checks:
+                if question.discarded:
+                    break
+                outcome = await self.step(check, question)
+                if outcome is not Outcome.DUNNO or (question.deferred_if_permit and question.deferred_if_reject):
+                    break
+        question.depth -= 1
+        question.subject, question.list_name, question.default = outer
+        return outcome
+
+    async def step(self, check: Check, question: Question) -> Outcome:
+        """Run one check, draw its consequences, keep it in the trace."""
+        if check.needs & ~question.known:
+            question.trace.append(Step(question.list_name, check.token, check.span, Outcome.DUNNO))
+            return Outcome.DUNNO
+        if check.warns:
+            question.warning(check.warns)
+        softens = check.warn and not question.warn
+        if softens:
+            question.warn = True
+        answer = await self._answer(check, question)
+        asked, question.asked = question.asked, []
+        if isinstance(answer, Outcome):
+            outcome = shown = answer
+            reply = question.reply
+            if outcome is Outcome.OK and not check.judged and question.lists.logged_permits is not None:
+                await permitted(question, check.name, question.subject)
+        else:
+            outcome, shown, reply = self.conclude(question, answer)
+        if softens:
+            question.warn = False
+        if check.ignored:
+            question.warning(check.ignored)
+        question.trace.append(Step(question.list_name, check.token, check.span, shown, reply, asked))
+        return outcome
+
+    async def _answer(self, check: Check, question: Question) -> Answer:
+        try:
+            answer = check.function(question, check.argument)
+            return await answer if not isinstance(answer, Outcome | Refusal) else answer
+        except LookupFailure as failure:
+            question.warning(failure.reason)
+            return Refusal(451, "4.3.0", f"<{question.subject.name}>: Temporary lookup failure", stern=True)
+        except ConfigError as problem:
+            question.warning(str(problem))
+            return SERVER_ERROR
+
+    def conclude(self, question: Question, refusal: Refusal) -> tuple[Outcome, Outcome, Reply | None]:
+        """A refusal that waits is kept (the first one); any other is said now. (What it comes to, what the trace shows,
+        the reply there.)"""
+        if refusal.stored is Outcome.DEFER_IF_REJECT:
+            question.deferred_if_reject = question.deferred_if_reject or refusal
+        elif refusal.stored is Outcome.DEFER_IF_PERMIT and not question.warn:
+            question.deferred_if_permit = question.deferred_if_permit or refusal
+        else:
+            outcome = self.refuse(question, refusal)
+            reply = question.reply if outcome is Outcome.REJECT else worded(refusal, self._soft)[0]
+            return outcome, outcome, reply
+        return Outcome.DUNNO, refusal.stored, worded(refusal, self._soft)[0]
+
+    def refuse(self, question: Question, refusal: Refusal) -> Outcome:
+        """Say it: the reply and its log line; behind warn_if_reject only the line."""
+        if question.hangup:
+            return Outcome.REJECT
+        warn = question.warn and not refusal.stern
+        reply, problem = worded(refusal, self._soft)
+        if problem:
+            question.warning(problem)
+        earlier = question.deferred_if_reject
+        if earlier and not warn and refusal.code >= 500:
+            question.deferred_if_reject, question.warn = None, False
+            return self.refuse(question, earlier)
+        question.log.append(("reject_warning" if warn else "reject", str(reply)))
+        if warn:
+            return Outcome.DUNNO
+        question.reply = reply
+        return Outcome.REJECT
