@@ -150,6 +150,8 @@ def explained(problem: Exception) -> str:
         return "Connection timed out"
     if isinstance(problem, OSError) and problem.errno:
         return os.strerror(problem.errno)
+    if isinstance(problem, asyncio.LimitOverrunError):
+        return "reply is too long"
     return "lost connection" if isinstance(problem, EOFError) else str(problem)
 
 
