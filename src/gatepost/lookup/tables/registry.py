@@ -5,7 +5,7 @@ Contract: `open_table` never raises; a table that cannot be opened comes back wi
 
 from __future__ import annotations
 
-from gatepost.lookup.tables import cidr, combined, indexed, inline, network, regexp, system
+from gatepost.lookup.tables import cidr, combined, indexed, inline, keyvalue, ldap, network, regexp, sql, system
 from gatepost.lookup.tables.table import BrokenTable, Opener, Opening, OpenTable
 from gatepost.span import ConfigError
 
@@ -17,6 +17,9 @@ OPENERS: dict[str, Opener] = {
     **combined.OPENERS,
     **system.OPENERS,
     **network.OPENERS,
+    **sql.OPENERS,
+    **ldap.OPENERS,
+    **keyvalue.OPENERS,
 }
 
 
