@@ -124,7 +124,8 @@ class LocalAliases:
             return await self._expand(recipient, frozenset())
         except LookupFailure as failure:
             text = f"alias database unavailable: {failure.reason}"
-            return [_refused(recipient, "deferred", "4.3.0", text)]
+            again = replace(recipient, original="")  # both expansions begin anew at the next try
+            return [_refused(again, "deferred", "4.3.0", text)]
 
     async def _expand(self, recipient: Recipient, above: frozenset[str]) -> Expanded:
         local, domain = split(recipient.address)
@@ -221,7 +222,7 @@ def once(expanded: Expanded) -> Expanded:
 
 
 def _marked(recipient: Recipient, address: str) -> Recipient:
-    return replace(recipient, address=address, original=recipient.original or recipient.address, expanded=True)
+    return replace(recipient, address=address, original=recipient.original or recipient.address)
 
 
 def _refused(recipient: Recipient, status: str, dsn: str, text: str) -> Result:

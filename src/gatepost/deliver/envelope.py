@@ -13,10 +13,14 @@ class Recipient:
     """One recipient of a message. `address` in internal form; DSN parameters as given (RFC 3461)."""
 
     address: str
-    original: str = ""  # before alias expansion; "" = same
+    original: str = ""  # before alias expansion; "" = not expanded yet (a retry must not expand `a: a, b` again)
     orcpt: str = ""  # type;xtext as given, or ""
     notify: str = ""  # comma list of NEVER SUCCESS FAILURE DELAY, or ""
-    expanded: bool = False  # alias expansion is done: a retry must not expand `a: a, b` again
+
+    @property
+    def expanded(self) -> bool:
+        """Alias expansion is done."""
+        return self.original != ""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,147 @@
+"""What becomes of these recipients? Expansion, routing and the agents of all transports, behind one question.
+
+Contract: `deliver` gives one Result for every recipient that is left after alias expansion (result.py), never raises
+for what tables, peers or disks do, and does not suspend when nothing waits (discard, error). A transport is a unix
+service of master.cf, known by its command; `smtp`, `relay`, `lmtp`, `local`, `virtual`, `error`, `retry` and
+`discard` exist without one. No more deliveries of a transport run at a time than its process limit. This file must
+not know protocols or mailboxes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from gatepost.config.load import Configuration
+from gatepost.deliver.aliases import Aliases, once
+from gatepost.deliver.envelope import Envelope, Recipient
+from gatepost.deliver.result import Content, Destination, Result
+from gatepost.deliver.route import LOCAL, Router
+from gatepost.deliver.transports import Transport, Transports
+from gatepost.lookup.ask import Lookups
+from gatepost.lookup.classes import Classes
+
+Placed = tuple[Destination, Recipient] | Result
+"""A recipient with its destination, or what became of it on the way there."""
+
+
+class Deliverer:
+    """Everything that leaves the queue leaves through this."""
+
+    def __init__(self, configuration: Configuration, lookups: Lookups) -> None:
+        self._classes = Classes(configuration.main, lookups)
+        self._aliases = Aliases(configuration.main, lookups, self._classes)
+        self._router = Router(configuration.main, lookups, self._classes)
+        self._transports = Transports(configuration, lookups)
+
+    async def deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
+        """One attempt for these recipients."""
+        groups: dict[Destination, list[Recipient]] = {}
+        results: list[Result] = []
+        for one in await self._expand(envelope, recipients):
+            if isinstance(one, Result):
+                results.append(one)
+            else:
+                destination, recipient = one
+                groups.setdefault(destination, []).append(recipient)
+        waiting: list[asyncio.Task[list[Result]]] = []
+        for destination, group in groups.items():
+            transport = self._transports.get(destination.transport)
+            if transport.immediate:
+                results += await transport.agent(envelope, group, content, destination.nexthop)
+                continue
+            size = transport.recipients or len(group)
+            waiting += (asyncio.ensure_future(self._run(transport, envelope, group[at : at + size], content,
+                                                        destination.nexthop)) for at in range(0, len(group), size))
+        if len(waiting) == 1:
+            results += await waiting[0]
+        elif waiting:
+            for part in await asyncio.gather(*waiting):
+                results += part
+        return results
+
+    async def route(self, envelope: Envelope, recipient: Recipient) -> Destination:
+        """Where a recipient would go, aliases aside: for concurrency limits and defer_transports."""
+        found = await self._router.route(envelope, recipient)
+        return Destination() if isinstance(found, Result) else found
+
+    async def close(self) -> None:
+        """Close kept connections and wait for mailboxes that are being written."""
+        self._transports.close()
+
+    async def _expand(self, envelope: Envelope,
+                      recipients: Sequence[Recipient]) -> list[Placed]:
+        """Recipients with their destinations. Virtual aliases come before the filter, local ones behind it."""
+        mappings = "no_address_mappings" not in envelope.overrides
+        found: list[Placed] = []
+        for given in recipients:
+            fresh = not given.expanded
+            for one in await self._aliases.expand_virtual([given], mappings=mappings):
+                found += [one] if isinstance(one, Result) else await self._placed(envelope, one, fresh)
+        return _once(found)
+
+    async def _placed(self, envelope: Envelope, recipient: Recipient,
+                      fresh: bool) -> list[Placed]:
+        destination = await self._router.route(envelope, recipient)
+        if isinstance(destination, Result):
+            return [destination]
+        if not self._is_local(destination):
+            return [(destination, recipient)]
+        if not fresh:
+            return [await self._user(recipient, destination)]
+        found: list[Placed] = []
+        for one in once(await self._aliases.local.expand(recipient)):
+            if isinstance(one, Result):
+                found.append(one)
+            elif one.address == recipient.address:
+                found.append(await self._user(one, destination))
+            else:
+                found += await self._alias_target(envelope, one)
+        return found
+
+    async def _alias_target(self, envelope: Envelope, recipient: Recipient) -> list[Placed]:
+        """An address out of a local alias: a local user or file is final, any other may be a virtual alias."""
+        found: list[Placed] = []
+        destination = await self._router.route(envelope, recipient)
+        if not isinstance(destination, Result) and self._is_local(destination):
+            return [await self._user(recipient, destination)]
+        for one in await self._aliases.virtual.expand(recipient):
+            placed = one if isinstance(one, Result) else await self._router.route(envelope, one)
+            if isinstance(placed, Result):
+                found.append(placed)
+            elif isinstance(one, Recipient):
+                found.append(await self._user(one, placed) if self._is_local(placed) else (placed, one))
+        return found
+
+    async def _user(self, recipient: Recipient, destination: Destination) -> Placed:
+        placed = await self._router.of_user(recipient, destination)
+        return placed if isinstance(placed, Result) else (placed, recipient)
+
+    def _is_local(self, destination: Destination) -> bool:
+        return self._transports.get(destination.transport).command == LOCAL
+
+    async def _run(self, transport: Transport, envelope: Envelope, recipients: Sequence[Recipient], content: Content,
+                   nexthop: str) -> list[Result]:
+        """One delivery in its own task. An exception must not undo what other deliveries achieved: it defers."""
+        try:
+            if transport.places is None:
+                return await transport.agent(envelope, recipients, content, nexthop)
+            async with transport.places:
+                return await transport.agent(envelope, recipients, content, nexthop)
+        except Exception as failure:
+            text = f"unexpected delivery failure: {type(failure).__name__}: {failure}"
+            return [Result(one, "deferred", "4.3.0", text, service=transport.command) for one in recipients]
+
+
+def _once(found: Sequence[Placed]) -> list[Placed]:
+    """Each address of one original once."""
+    seen: set[tuple[str, str]] = set()
+    left: list[Placed] = []
+    for one in found:
+        if not isinstance(one, Result):
+            key = (one[1].address, one[1].original)
+            if key in seen:
+                continue
+            seen.add(key)
+        left.append(one)
+    return left
