@@ -171,7 +171,12 @@ class Spool:
 
     async def load(self, keys: Sequence[int]) -> list[store.Stored]:
         """The messages with these keys, without content. sqlite3.Error when the database fails."""
-        return await self._loop.run_in_executor(self._read, lambda: store.load(self._reader(), keys))
+        newer = self._writer.unwritten(keys)
+        found = await self._loop.run_in_executor(self._read, lambda: store.load(self._reader(), keys))
+        for stored in found:
+            if stored.key in newer:
+                _, _, stored.due, stored.state = newer[stored.key]
+        return found
 
     async def schedule(self) -> list[tuple[int, bool, float]]:
         """Key, held, due of every message in the spool."""

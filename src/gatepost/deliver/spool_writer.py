@@ -59,6 +59,7 @@ class Writer:
         self._settled = settled
         self._pending: deque[Kept] = deque()
         self._progress: dict[int, tuple[int, bool, float, str]] = {}
+        self._writing: dict[int, tuple[int, bool, float, str]] = {}  # progress whose commit is under way
         self._removals: dict[int, str | None] = {}
         self._chores_due = 0.0  # monotonic; 0 = none wait
         self._chores_lock = threading.Lock()
@@ -100,6 +101,12 @@ class Writer:
         with self._chores_lock:
             self._progress[key] = (key, held, due, state)
             self._chore()
+
+    def unwritten(self, keys: Sequence[int]) -> dict[int, tuple[int, bool, float, str]]:
+        """Progress of these messages that a reader of the database may not see yet. Ask before reading."""
+        with self._chores_lock:
+            known = self._writing | self._progress
+            return {key: known[key] for key in keys if key in known}
 
     def _chore(self) -> None:
         if not self._chores_due:
@@ -171,17 +178,21 @@ class Writer:
         with self._chores_lock:
             removals, self._removals = self._removals, {}
             rows, self._progress = self._progress, {}
+            self._writing = rows
             self._chores_due = 0.0
         if self._commit_chores(removals, rows):
             for file in removals.values():
                 if file is not None:
                     self._unlink(file)
+            with self._chores_lock:
+                self._writing = {}
             if not self._reserve.exists():
                 self._set_reserve_aside()
             return
         with self._chores_lock:
             self._removals = removals | self._removals
             self._progress = {k: v for k, v in (rows | self._progress).items() if k not in self._removals}
+            self._writing = {}
             self._chores_due = time.monotonic() + RETRY_DELAY
 
     def _commit_chores(self, removals: dict[int, str | None], rows: dict[int, tuple[int, bool, float, str]]) -> bool:

@@ -1,0 +1,77 @@
+"""What does the scheduler know of a message that is being delivered? Its open recipients, and what became of the rest.
+
+The state text that lies in the spool between tries is made and read here: JSON with the recipients that are still to be
+tried, each with its last result. This file must not know when anything is tried.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gatepost.deliver.envelope import Envelope, Recipient
+from gatepost.deliver.result import DEFERRED, Result
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """A message in the active queue. `parts` is its row's content while that is still in memory."""
+
+    key: int
+    envelope: Envelope
+    file: str | None
+    parts: Sequence[bytes] | None
+    activated: float  # seconds since the epoch
+    open: list[Recipient] = field(default_factory=list)  # still to be delivered
+    under_way: int = 0  # deliveries that have not ended
+    delayed: list[Result] = field(default_factory=list)  # of this try, or of the one before it
+    failed: list[Result] = field(default_factory=list)  # to be told to the sender
+    succeeded: list[Result] = field(default_factory=list)  # that the sender asked to be told
+    warned: bool = False
+    deleted: bool = False
+    flushed: bool = False  # an operator wants it tried: defer_transports does not count
+    stored: bool = False  # the spool has a state of it
+
+
+def targets(envelope: Envelope) -> list[Recipient]:
+    """Who gets the message: REDIRECT replaces the recipients, BCC adds some that no report mentions."""
+    recipients = [Recipient(envelope.redirect)] if envelope.redirect else list(envelope.recipients)
+    return recipients + [Recipient(address, notify="NEVER") for address in envelope.bcc]
+
+
+def state_of(message: Message) -> str:
+    """The text to store between two tries."""
+    last = {id(result.recipient): result for result in message.delayed}
+    rows = []
+    for recipient in message.open:
+        result = last.get(id(recipient))
+        row = [recipient.address, recipient.original, recipient.orcpt, recipient.notify]
+        rows.append([*row, result.dsn, result.text, result.relay] if result else row)
+    return json.dumps({"open": rows, "warned": message.warned})
+
+
+def read_state(text: str) -> tuple[list[Recipient], list[Result], bool]:
+    """Open recipients, their last results, whether the sender was warned of the delay."""
+    value = json.loads(text)
+    recipients: list[Recipient] = []
+    results: list[Result] = []
+    for row in value["open"]:
+        recipient = Recipient(*row[:4])
+        recipients.append(recipient)
+        if len(row) > 4:
+            results.append(Result(recipient, DEFERRED, row[4], row[5], row[6]))
+    return recipients, results, bool(value["warned"])
+
+def complete(recipients: Sequence[Recipient], results: Sequence[Result]) -> list[Result]:
+    """Every recipient has a result of its own, whatever was returned; results of others (aliases) stay."""
+    answered = {id(result.recipient) for result in results}
+    complete = list(results)
+    for recipient in recipients:
+        if id(recipient) not in answered:
+            same = [r for r in results if recipient.address in (r.recipient.address, r.recipient.original)]
+            for result in same:
+                result.recipient = recipient
+            if not same:
+                complete.append(Result(recipient, DEFERRED, "4.3.0", "delivery gave no result", service="error"))
+    return complete

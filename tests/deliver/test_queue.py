@@ -1,0 +1,430 @@
+"""deliver/queue*.py: what is tried when, what is logged, what survives a restart, what an operator may do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from gatepost.config.settings import Settings
+from gatepost.deliver import queue_control
+from gatepost.deliver.envelope import Envelope, Recipient
+from gatepost.deliver.queue import Queue
+from gatepost.deliver.queue_id import key_of
+from gatepost.deliver.queue_rules import QueueRules
+from gatepost.deliver.result import Content, Destination, Result
+from gatepost.deliver.spool import Spool
+from gatepost.observe.log import Line, Log, Shape
+
+SETTINGS = {"myhostname": "mx.example", "mydestination": "", "queue_run_delay": "1s", "minimal_backoff_time": "300s",
+            "maximal_backoff_time": "4000s", "process_name": "x"}  # fmt: skip
+
+
+class Lines:
+    """A log sink that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def write(self, lines: Sequence[Line], shape: Shape) -> None:
+        self.said += [f"{line[2]}: {line[3]}" for line in lines]
+
+    def reopen(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Post:
+    """Deliveries as a test wants them: what happens to an address is a list, used up from the front."""
+
+    def __init__(self) -> None:
+        self.fates: dict[str, list[Result]] = {}
+        self.delivered: list[tuple[str, tuple[str, ...], bytes]] = []
+        self.running = 0
+        self.most = 0
+        self.gate: asyncio.Event | None = None
+
+    def fate(self, address: str, status: str, dsn: str = "4.2.2", text: str = "mailbox full",
+             service: str = "smtp") -> None:
+        result = Result(Recipient(address), status, dsn, text, "host[192.0.2.7]:25", service=service)
+        self.fates.setdefault(address, []).append(result)
+
+    async def __call__(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
+        body = await content.read()
+        assert len(body) == content.size == envelope.size
+        self.delivered.append((envelope.sender, tuple(r.address for r in recipients), body))
+        self.running += 1
+        self.most = max(self.most, self.running)
+        if self.gate is not None:
+            await self.gate.wait()
+        self.running -= 1
+        return [self._result(recipient) for recipient in recipients]
+
+    def _result(self, recipient: Recipient) -> Result:
+        fates = self.fates.get(recipient.address)
+        if not fates:
+            return Result(recipient, "sent", "2.0.0", "delivered to maildir", "local", service="local")
+        fate = fates.pop(0) if len(fates) > 1 else fates[0]
+        return Result(recipient, fate.status, fate.dsn, fate.text, fate.relay, service=fate.service)
+
+
+class House:
+    """A spool, a queue and a clock that a test turns."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.directory = directory
+        self.settings = Settings.of(SETTINGS | settings)
+        self.post = Post()
+        self.lines = Lines()
+        self.log = Log([self.lines])
+        self.now = 1000000.0
+        self.route: Callable[[Envelope, Recipient], object] | None = None
+
+    async def open(self) -> None:
+        self.spool = Spool.open(self.directory)
+        self.queue = Queue(self.spool, self.settings, self.post, log=self.log, clock=lambda: self.now,
+                           route=self.route)  # type: ignore[arg-type]
+        await self.queue.start()
+
+    async def close(self) -> None:
+        await self.queue.stop()
+        await self.spool.close()
+
+    async def give(self, *recipients: str | Recipient, sender: str = "s@example.net",
+                   body: bytes = b"Subject: x\r\n\r\ny\r\n", **more: object) -> str:
+        draft = self.spool.draft(self.spool.new_id())
+        draft.write(body)
+        people = [Recipient(r) if isinstance(r, str) else r for r in recipients]
+        envelope = Envelope(draft.queue_id, sender, people, self.now, **more)  # type: ignore[arg-type]
+        await self.spool.keep(draft, envelope, b"Received: us\r\n")
+        return draft.queue_id
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        for _ in range(2000):
+            self.log.flush()
+            if met():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"never came: {self.lines.said}, {self.queue.sizes}")
+
+    async def quiet(self) -> None:
+        await self.until(lambda: self.queue.sizes[0] == 0)
+
+    async def later(self, seconds: float) -> None:
+        """Time passes and the deferred queue is looked through; what comes of it has ended."""
+        self.now += seconds
+        tries = len(self.post.delivered)
+        self.queue._look.set()
+        await self.until(lambda: len(self.post.delivered) > tries)
+        await self.quiet()
+
+    def said(self, part: str) -> list[str]:
+        self.log.flush()
+        return [line for line in self.lines.said if part in line]
+
+
+@contextlib.asynccontextmanager
+async def house(directory: Path, **settings: str) -> AsyncIterator[House]:
+    made = House(directory, **settings)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.mark.asyncio
+async def test_a_delivered_message_says_postfixs_lines_and_is_gone(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        queue_id = await h.give(Recipient("r@example.org", "alias@example.org"))
+        await h.quiet()
+        assert h.post.delivered == [("s@example.net", ("r@example.org",), b"Received: us\r\nSubject: x\r\n\r\ny\r\n")]
+        h.log.flush()
+        assert h.lines.said == [
+            f"postfix/qmgr: {queue_id}: from=<s@example.net>, size=31, nrcpt=1 (queue active)",
+            f"postfix/local: {queue_id}: to=<r@example.org>, orig_to=<alias@example.org>, relay=local, delay=0,"
+            " delays=0/0/0/0, dsn=2.0.0, status=sent (delivered to maildir)",
+            f"postfix/qmgr: {queue_id}: removed",
+        ]
+    assert list(queue_control.listing(tmp_path)) == []
+
+
+BACKOFF = [(0, 300), (299, 300), (301, 301), (3999, 3999), (4001, 4000), (400000, 4000)]
+
+
+@pytest.mark.parametrize(("age", "pause"), BACKOFF)
+def test_the_next_try_is_after_the_messages_age_within_the_limits(age: float, pause: float) -> None:
+    rules = QueueRules(Settings.of(SETTINGS))
+    assert rules.next_try(1000.0, 1000.0 + age) == 1000.0 + age + pause
+
+
+@pytest.mark.asyncio
+async def test_only_deferred_recipients_are_tried_again_and_only_when_due(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        h.post.fate("late@example.org", "deferred")
+        h.post.fate("late@example.org", "sent", "2.0.0", "ok")
+        await h.give("now@example.org", "late@example.org")
+        await h.quiet()
+        assert [tried[1] for tried in h.post.delivered] == [("now@example.org", "late@example.org")]
+        h.now += 299
+        h.queue._look.set()
+        await asyncio.sleep(0.05)
+        assert len(h.post.delivered) == 1
+        await h.later(2)
+        assert h.post.delivered[1][1] == ("late@example.org",)
+        assert len(h.said("removed")) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_restart_forgets_neither_messages_nor_what_was_done(tmp_path: Path) -> None:
+    h = House(tmp_path)
+    await h.open()
+    h.post.fate("late@example.org", "deferred")
+    queue_id = await h.give("now@example.org", "late@example.org", body=b"x" * 100000)
+    await h.quiet()
+    await h.close()
+    [queued] = queue_control.listing(tmp_path)
+    assert (queued.queue_id, queued.state, queued.due) == (queue_id, "deferred", h.now + 300)
+    assert [(r.address, r.reason) for r in queued.recipients] == [("late@example.org", "mailbox full")]
+    await h.open()
+    h.post.fates.clear()
+    await h.later(400)
+    assert h.post.delivered[-1][1:] == (("late@example.org",), b"Received: us\r\n" + b"x" * 100000)
+    await h.close()
+
+
+@pytest.mark.asyncio
+async def test_mail_accepted_before_the_queue_ran_is_delivered_when_it_does(tmp_path: Path) -> None:
+    h = House(tmp_path)
+    h.spool = Spool.open(tmp_path)
+    for _ in range(300):
+        await h.give("r@example.org")
+    h.queue = Queue(h.spool, h.settings, h.post, log=h.log, clock=lambda: h.now)
+    await h.queue.start()
+    await h.until(lambda: len(h.said("removed")) == 300)
+    await h.close()
+
+
+@pytest.mark.asyncio
+async def test_a_failure_is_reported_before_the_message_is_gone(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        h.post.fate("bad@example.org", "bounced", "5.1.1", "user unknown")
+        queue_id = await h.give("bad@example.org", "good@example.org")
+        await h.until(lambda: len(h.said("removed")) == 2)
+        sender, recipients, report = h.post.delivered[1]
+        assert (sender, recipients) == ("", ("s@example.net",))
+        assert b"Final-Recipient: rfc822; bad@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n" in report
+        assert b"good@example.org" not in report
+        [line] = h.said("sender non-delivery notification")
+        assert line.startswith(f"postfix/bounce: {queue_id}: sender non-delivery notification: ")
+
+
+NOT_TOLD = [("", ""), ("s@example.net", "NEVER"), ("s@example.net", "SUCCESS,DELAY")]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("sender", "notify"), NOT_TOLD)
+async def test_who_is_not_told_of_failures(tmp_path: Path, sender: str, notify: str) -> None:
+    async with house(tmp_path) as h:
+        h.post.fate("bad@example.org", "bounced", "5.1.1", "user unknown")
+        await h.give(Recipient("bad@example.org", notify=notify), sender=sender)
+        await h.until(lambda: len(h.said("removed")) == 1)
+        assert len(h.post.delivered) == 1
+
+
+@pytest.mark.asyncio
+async def test_mail_that_is_too_old_is_given_up(tmp_path: Path) -> None:
+    async with house(tmp_path, maximal_queue_lifetime="1d", bounce_queue_lifetime="0") as h:
+        h.post.fate("r@example.org", "deferred")
+        await h.give("r@example.org", sender="")
+        await h.until(lambda: bool(h.said("undeliverable postmaster notification discarded")))
+        queue_id = await h.give("r@example.org")
+        await h.quiet()
+        await h.later(86300)
+        assert not h.said(f"{queue_id}: removed")
+        await h.later(4001)
+        assert h.said(f"{queue_id}: from=<s@example.net>, status=expired, returned to sender")
+        await h.until(lambda: len(h.said("removed")) == 3)
+        assert b"Status: 5.2.2" in h.post.delivered[-1][2]
+
+
+@pytest.mark.asyncio
+async def test_the_sender_is_warned_of_a_delay_once(tmp_path: Path) -> None:
+    async with house(tmp_path, delay_warning_time="1h") as h:
+        h.post.fate("r@example.org", "deferred")
+        await h.give("r@example.org")
+        await h.quiet()
+        await h.later(3601)
+        await h.until(lambda: len(h.post.delivered) == 3)
+        await h.later(4001)
+        assert len(h.said("sender delay notification")) == 1
+        assert b"Action: delayed" in h.post.delivered[2][2]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("service", "status", "action"),
+                         [("local", "sent", b"delivered"), ("lmtp", "relayed", b"relayed"), ("smtp", "sent", None)])
+async def test_success_is_told_when_asked_for(tmp_path: Path, service: str, status: str, action: bytes | None) -> None:
+    async with house(tmp_path) as h:
+        h.post.fate("r@example.org", status, "2.0.0", "ok", service)
+        await h.give(Recipient("r@example.org", notify="SUCCESS"))
+        await h.until(lambda: len(h.said("removed")) == (2 if action else 1))
+        assert action is None or b"Action: " + action in h.post.delivered[1][2]
+        assert len(h.said("status=sent")) == (2 if action else 1)
+
+
+@pytest.mark.asyncio
+async def test_one_destination_gets_so_many_deliveries_and_holds_up_nobody(tmp_path: Path) -> None:
+    async with house(tmp_path, default_destination_concurrency_limit="3") as h:
+        h.post.gate = asyncio.Event()
+        for _ in range(10):
+            await h.give("r@slow.example")
+        await h.until(lambda: h.post.running == 3)
+        await h.give("r@other.example")
+        await h.until(lambda: h.post.running == 4)
+        h.post.gate.set()
+        await h.quiet()
+        assert h.post.most == 4
+        assert len(h.said("removed")) == 11
+
+
+@pytest.mark.asyncio
+async def test_a_transport_gets_so_many_deliveries_and_recipients_at_a_time(tmp_path: Path) -> None:
+    h = House(tmp_path, default_process_limit="2", x_destination_recipient_limit="2")
+
+    async def route(envelope: Envelope, recipient: Recipient) -> Destination:
+        return Destination("x", recipient.address.rpartition("@")[2])
+
+    h.route = route
+    await h.open()
+    h.post.gate = asyncio.Event()
+    await h.give("a@1.example", "b@1.example", "c@1.example", "d@2.example", "e@3.example", "f@4.example")
+    await h.until(lambda: h.post.running == 2)
+    h.post.gate.set()
+    await h.until(lambda: len(h.said("removed")) == 1)
+    assert h.post.most == 2
+    assert sorted(tried[1] for tried in h.post.delivered) == [
+        ("a@1.example", "b@1.example"), ("c@1.example",), ("d@2.example",), ("e@3.example",), ("f@4.example",)]
+    await h.close()
+
+
+@pytest.mark.asyncio
+async def test_a_destination_without_connection_is_left_alone_until_flushed(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        h.post.fate("r@dead.example", "deferred", "4.4.1", "connect to dead.example: refused")
+        await h.give("r@dead.example")
+        await h.quiet()
+        await h.give("q@dead.example")
+        await h.quiet()
+        assert len(h.post.delivered) == 1
+        assert h.said("(delivery temporarily suspended: connect to dead.example: refused)")
+        h.queue.flush()
+        await h.until(lambda: len(h.post.delivered) >= 2)
+        await h.quiet()
+
+
+@pytest.mark.asyncio
+async def test_defer_transports_waits_for_a_flush(tmp_path: Path) -> None:
+    h = House(tmp_path, defer_transports="slow")
+
+    async def route(envelope: Envelope, recipient: Recipient) -> Destination:
+        return Destination("slow", "n")
+
+    h.route = route
+    await h.open()
+    queue_id = await h.give("r@example.org")
+    await h.quiet()
+    assert h.said("status=deferred (deferred transport)") and not h.post.delivered
+    assert queue_control.change(tmp_path, "flush", queue_id)
+    await h.until(lambda: len(h.said("removed")) == 1)
+    await h.close()
+
+
+@pytest.mark.asyncio
+async def test_a_delivery_that_breaks_defers_and_loses_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        h.post.fates["r@example.org"] = ["not a result"]  # type: ignore[list-item]
+        await h.give("r@example.org")
+        await h.quiet()
+        assert h.said("warning: ") and h.said("dsn=4.3.0, status=deferred (internal error)")
+        h.post.fates.clear()
+        await h.later(301)
+        assert h.said("removed")
+
+
+@pytest.mark.asyncio
+async def test_redirect_and_bcc(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.give("a@example.org", "b@example.org", redirect="r@example.org", bcc=["c@example.org"])
+        await h.quiet()
+        assert [tried[1] for tried in h.post.delivered] == [("r@example.org", "c@example.org")]
+
+
+@pytest.mark.asyncio
+async def test_operators_changes_reach_a_running_server(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        queue_id = await h.give("r@example.org", hold=True)
+        assert [queued.state for queued in queue_control.listing(tmp_path)] == ["hold"]
+        assert h.queue.sizes == (0, 0, 1)
+        assert queue_control.change(tmp_path, "flush", queue_id)
+        await asyncio.sleep(0.05)
+        assert not h.post.delivered
+        assert queue_control.change(tmp_path, "release", queue_id)
+        await h.until(lambda: len(h.said("removed")) == 1)
+        h.post.fate("d@example.org", "deferred")
+        second = await h.give("d@example.org", body=b"x" * 100000)
+        await h.quiet()
+        assert await h.queue.change("hold", second)
+        h.now += 10000
+        h.queue.flush()
+        await asyncio.sleep(0.05)
+        assert len(h.post.delivered) == 2
+        assert await h.queue.change("delete", second)
+        assert h.queue.sizes == (0, 0, 0)
+        assert not await h.queue.change("delete", second)
+        assert list((tmp_path / "bodies.0").iterdir()) == []
+
+
+@pytest.mark.asyncio
+async def test_operators_changes_without_a_server_hold_at_the_next_start(tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path)
+    h = House(tmp_path)
+    h.spool = spool
+    kept, held, gone = [await h.give(f"{name}@example.org", body=b"y" * 70000) for name in ("kept", "held", "gone")]
+    await spool.close()
+    assert queue_control.change(tmp_path, "hold", held)
+    assert queue_control.change(tmp_path, "delete", gone)
+    assert queue_control.change(tmp_path, "flush")
+    shown = queue_control.show(tmp_path, kept)
+    assert shown is not None
+    assert shown[0].queue_id == kept and b"".join(shown[1]) == b"Received: us\r\n" + b"y" * 70000
+    await h.open()
+    await h.until(lambda: len(h.said("removed")) == 1)
+    assert [tried[1] for tried in h.post.delivered] == [("kept@example.org",)]
+    assert h.queue.sizes == (0, 0, 1)
+    await h.close()
+
+
+@pytest.mark.parametrize("queue_id", ["", "nonsense", "ABCDE123450", "../../etc"])
+def test_what_is_not_there_cannot_be_changed_or_shown(tmp_path: Path, queue_id: str) -> None:
+    assert queue_control.show(tmp_path, queue_id) is None
+    assert queue_id == "" or not queue_control.change(tmp_path, "delete", queue_id)
+
+
+@pytest.mark.asyncio
+async def test_more_messages_than_may_be_active_wait_in_the_spool(tmp_path: Path) -> None:
+    async with house(tmp_path, qmgr_message_active_limit="5", default_destination_concurrency_limit="0") as h:
+        h.post.gate = asyncio.Event()
+        for _ in range(20):
+            await h.give("r@example.org")
+        await h.until(lambda: h.post.running == 5)
+        assert h.queue.sizes == (5, 15, 0)
+        h.post.gate.set()
+        await h.until(lambda: len(h.said("removed")) == 20)
+
+
+def test_a_queue_ids_key_is_found_from_its_text() -> None:
+    assert key_of("ABCDE100000") == 0x100000
