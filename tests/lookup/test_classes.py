@@ -81,7 +81,7 @@ def test_addresses_that_are_refused_as_bad_syntax(address: str) -> None:
 
 RESOLVED = [
     ("user", "user@example.test", "local", False, "our origin is appended"),
-    ("", "MAILER-DAEMON@mx.example.test", "local", False, "nobody is the mailer daemon"),
+    ("", "MAILER-DAEMON@mx.example.test", "default", False, "nobody is the mailer daemon, here at a host not ours"),
     ("@example.test", "MAILER-DAEMON@example.test", "local", False, "an empty local part too"),
     ("user%far.example@example.test", "user@far.example", "default", False, "our domain is stripped, % followed"),
     ("user@far.example@example.test", "user@far.example", "default", False, "a quoted @ too"),

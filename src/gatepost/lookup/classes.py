@@ -168,7 +168,10 @@ class Classes:
                     stripped = domain
             reopened = rules.reopened(local)
             if reopened is None:
-                return local or rules.empty_recipient, rules.myhostname if stripped is None else stripped, True
+                local = local or rules.empty_recipient
+                if stripped is not None:
+                    return local, stripped, True
+                return local, rules.myhostname, await self.is_local(rules.myhostname)
             local, domain = reopened
         raise LookupFailure(f"resolve_addr: <{address}>: giving up", temporary=False)
 
