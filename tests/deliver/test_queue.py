@@ -1,10 +1,8 @@
-"""deliver/queue*.py: what is tried when, what is logged, what survives a restart, what an operator may do."""
+"""deliver/queue*.py: what is tried when, what is logged, what survives a restart."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,127 +11,10 @@ from gatepost.config.settings import Settings
 from gatepost.deliver import queue_control
 from gatepost.deliver.envelope import Envelope, Recipient
 from gatepost.deliver.queue import Queue
-from gatepost.deliver.queue_id import key_of
 from gatepost.deliver.queue_rules import QueueRules
-from gatepost.deliver.result import Content, Destination, Result
+from gatepost.deliver.result import Destination
 from gatepost.deliver.spool import Spool
-from gatepost.observe.log import Line, Log, Shape
-
-SETTINGS = {"myhostname": "mx.example", "mydestination": "", "queue_run_delay": "1s", "minimal_backoff_time": "300s",
-            "maximal_backoff_time": "4000s", "process_name": "x"}  # fmt: skip
-
-
-class Lines:
-    """A log sink that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def write(self, lines: Sequence[Line], shape: Shape) -> None:
-        self.said += [f"{line[2]}: {line[3]}" for line in lines]
-
-    def reopen(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class Post:
-    """Deliveries as a test wants them: what happens to an address is a list, used up from the front."""
-
-    def __init__(self) -> None:
-        self.fates: dict[str, list[Result]] = {}
-        self.delivered: list[tuple[str, tuple[str, ...], bytes]] = []
-        self.running = 0
-        self.most = 0
-        self.gate: asyncio.Event | None = None
-
-    def fate(self, address: str, status: str, dsn: str = "4.2.2", text: str = "mailbox full",
-             service: str = "smtp") -> None:
-        result = Result(Recipient(address), status, dsn, text, "host[192.0.2.7]:25", service=service)
-        self.fates.setdefault(address, []).append(result)
-
-    async def __call__(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
-        body = await content.read()
-        assert len(body) == content.size == envelope.size
-        self.delivered.append((envelope.sender, tuple(r.address for r in recipients), body))
-        self.running += 1
-        self.most = max(self.most, self.running)
-        if self.gate is not None:
-            await self.gate.wait()
-        self.running -= 1
-        return [self._result(recipient) for recipient in recipients]
-
-    def _result(self, recipient: Recipient) -> Result:
-        fates = self.fates.get(recipient.address)
-        if not fates:
-            return Result(recipient, "sent", "2.0.0", "delivered to maildir", "local", service="local")
-        fate = fates.pop(0) if len(fates) > 1 else fates[0]
-        return Result(recipient, fate.status, fate.dsn, fate.text, fate.relay, service=fate.service)
-
-
-class House:
-    """A spool, a queue and a clock that a test turns."""
-
-    def __init__(self, directory: Path, **settings: str) -> None:
-        self.directory = directory
-        self.settings = Settings.of(SETTINGS | settings)
-        self.post = Post()
-        self.lines = Lines()
-        self.log = Log([self.lines])
-        self.now = 1000000.0
-        self.route: Callable[[Envelope, Recipient], object] | None = None
-
-    async def open(self) -> None:
-        self.spool = Spool.open(self.directory)
-        self.queue = Queue(self.spool, self.settings, self.post, log=self.log, clock=lambda: self.now,
-                           route=self.route)  # type: ignore[arg-type]
-        await self.queue.start()
-
-    async def close(self) -> None:
-        await self.queue.stop()
-        await self.spool.close()
-
-    async def give(self, *recipients: str | Recipient, sender: str = "s@example.net",
-                   body: bytes = b"Subject: x\r\n\r\ny\r\n", **more: object) -> str:
-        draft = self.spool.draft(self.spool.new_id())
-        draft.write(body)
-        people = [Recipient(r) if isinstance(r, str) else r for r in recipients]
-        envelope = Envelope(draft.queue_id, sender, people, self.now, **more)  # type: ignore[arg-type]
-        await self.spool.keep(draft, envelope, b"Received: us\r\n")
-        return draft.queue_id
-
-    async def until(self, met: Callable[[], bool]) -> None:
-        for _ in range(2000):
-            self.log.flush()
-            if met():
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(f"never came: {self.lines.said}, {self.queue.sizes}")
-
-    async def quiet(self) -> None:
-        await self.until(lambda: self.queue.sizes[0] == 0)
-
-    async def later(self, seconds: float) -> None:
-        """Time passes and the deferred queue is looked through; what comes of it has ended."""
-        self.now += seconds
-        tries = len(self.post.delivered)
-        self.queue._look.set()
-        await self.until(lambda: len(self.post.delivered) > tries)
-        await self.quiet()
-
-    def said(self, part: str) -> list[str]:
-        self.log.flush()
-        return [line for line in self.lines.said if part in line]
-
-
-@contextlib.asynccontextmanager
-async def house(directory: Path, **settings: str) -> AsyncIterator[House]:
-    made = House(directory, **settings)
-    await made.open()
-    yield made
-    await made.close()
+from tests.deliver.queue_house import SETTINGS, House, house
 
 
 @pytest.mark.asyncio
@@ -364,57 +245,6 @@ async def test_redirect_and_bcc(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_operators_changes_reach_a_running_server(tmp_path: Path) -> None:
-    async with house(tmp_path) as h:
-        queue_id = await h.give("r@example.org", hold=True)
-        assert [queued.state for queued in queue_control.listing(tmp_path)] == ["hold"]
-        assert h.queue.sizes == (0, 0, 1)
-        assert queue_control.change(tmp_path, "flush", queue_id)
-        await asyncio.sleep(0.05)
-        assert not h.post.delivered
-        assert queue_control.change(tmp_path, "release", queue_id)
-        await h.until(lambda: len(h.said("removed")) == 1)
-        h.post.fate("d@example.org", "deferred")
-        second = await h.give("d@example.org", body=b"x" * 100000)
-        await h.quiet()
-        assert await h.queue.change("hold", second)
-        h.now += 10000
-        h.queue.flush()
-        await asyncio.sleep(0.05)
-        assert len(h.post.delivered) == 2
-        assert await h.queue.change("delete", second)
-        assert h.queue.sizes == (0, 0, 0)
-        assert not await h.queue.change("delete", second)
-        assert list((tmp_path / "bodies.0").iterdir()) == []
-
-
-@pytest.mark.asyncio
-async def test_operators_changes_without_a_server_hold_at_the_next_start(tmp_path: Path) -> None:
-    spool = Spool.open(tmp_path)
-    h = House(tmp_path)
-    h.spool = spool
-    kept, held, gone = [await h.give(f"{name}@example.org", body=b"y" * 70000) for name in ("kept", "held", "gone")]
-    await spool.close()
-    assert queue_control.change(tmp_path, "hold", held)
-    assert queue_control.change(tmp_path, "delete", gone)
-    assert queue_control.change(tmp_path, "flush")
-    shown = queue_control.show(tmp_path, kept)
-    assert shown is not None
-    assert shown[0].queue_id == kept and b"".join(shown[1]) == b"Received: us\r\n" + b"y" * 70000
-    await h.open()
-    await h.until(lambda: len(h.said("removed")) == 1)
-    assert [tried[1] for tried in h.post.delivered] == [("kept@example.org",)]
-    assert h.queue.sizes == (0, 0, 1)
-    await h.close()
-
-
-@pytest.mark.parametrize("queue_id", ["", "nonsense", "ABCDE123450", "../../etc"])
-def test_what_is_not_there_cannot_be_changed_or_shown(tmp_path: Path, queue_id: str) -> None:
-    assert queue_control.show(tmp_path, queue_id) is None
-    assert queue_id == "" or not queue_control.change(tmp_path, "delete", queue_id)
-
-
-@pytest.mark.asyncio
 async def test_more_messages_than_may_be_active_wait_in_the_spool(tmp_path: Path) -> None:
     async with house(tmp_path, qmgr_message_active_limit="5", default_destination_concurrency_limit="0") as h:
         h.post.gate = asyncio.Event()
@@ -424,7 +254,3 @@ async def test_more_messages_than_may_be_active_wait_in_the_spool(tmp_path: Path
         assert h.queue.sizes == (5, 15, 0)
         h.post.gate.set()
         await h.until(lambda: len(h.said("removed")) == 20)
-
-
-def test_a_queue_ids_key_is_found_from_its_text() -> None:
-    assert key_of("ABCDE100000") == 0x100000
