@@ -83,7 +83,7 @@ class Remote:
         self._lookups = lookups
         self._agent = "lmtp" if options.lmtp else "smtp"
         self._finder = Finder(lookups, options.port, options.mx, options.native, options.shuffle, options.is_own,
-                              options.own_names, options.helo, options.unix_directory)
+                              options.own_names, options.myhostname, options.unix_directory)
         self._pool = Pool(options.cache_seconds, options.reuse_seconds, options.reuse_count)
 
     async def deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content,

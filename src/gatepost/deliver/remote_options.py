@@ -27,6 +27,7 @@ class RemoteOptions:
     """One transport's wishes."""
 
     helo: str = "localhost"
+    myhostname: str = "localhost"  # the host that a unix socket belongs to, in the log
     lmtp: bool = False
     port: int = 25
     mx: bool = True

@@ -47,6 +47,7 @@ def remote_options(settings: Settings, agent: str) -> RemoteOptions:
     secret_tls = set(read.words(p.SMTP_SASL_TLS_SECURITY_OPTIONS))
     return RemoteOptions(
         helo=read(p.SMTP_HELO_NAME),
+        myhostname=settings[p.MYHOSTNAME],
         lmtp=lmtp,
         port=_port(read(p.SMTP_TCP_PORT)),
         mx=not lmtp and not no_dns,

@@ -16,7 +16,7 @@ LEVELS = ("none", "may", "encrypt", "dane", "verify", "secure")
 VERIFYING = ("verify", "secure")
 
 _VERSIONS = {
-    "TLSV1": ssl.TLSVersion.TLSv1,
+    "TLSV1": ssl.TLSVersion.MINIMUM_SUPPORTED,  # what the library still has of it
     "TLSV1.1": ssl.TLSVersion.TLSv1_1,
     "TLSV1.2": ssl.TLSVersion.TLSv1_2,
     "TLSV1.3": ssl.TLSVersion.TLSv1_3,
