@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
 import time
@@ -9,12 +10,13 @@ import time
 import pytest
 
 from gatepost.server import kernel
-from gatepost.server.connection import UNPROCESSED
+from gatepost.server.connection import UNPROCESSED, Connection
+from gatepost.server.connections import Connections
 from gatepost.server.terms import Terms
 from gatepost.server.trouble import ProxyRefused
 from gatepost.smtp.events import Answered
 from gatepost.smtp.reply import Reply
-from tests.server.echo import Bench
+from tests.server.echo import Bench, EchoPerformer, EchoSession
 
 pytestmark = pytest.mark.asyncio
 
@@ -240,3 +242,56 @@ async def test_a_proxy_that_is_not_trusted() -> None:
     with Bench(Terms(proxy=True, trusts_proxy=lambda address: address == "192.0.2.9")) as bench:
         assert await bench.hear_end() == b"421 4.3.0 Server local error\r\n"
         assert bench.performer.facts == [ProxyRefused("untrusted proxy")]
+
+
+async def test_a_polite_client_is_never_found_early_over_tcp() -> None:
+    with Bench(tcp=True) as bench:
+        await bench.hear()
+        for _ in range(300):
+            await bench.say(b"one\r\ntwo\r\n")
+            await bench.hear(2)
+        assert bench.session.evidence
+        assert not any(bench.session.evidence)
+
+
+async def test_last_words_do_not_wait_for_ever() -> None:
+    with Bench() as bench:
+        await bench.hear()
+        await bench.say(b"ASK x\r\nunread\r\n")
+        await bench.until(lambda: bench.session.backlog > 0)
+        bench.connection.hang_up()  # input is left: the socket lingers for the client to read our words
+        assert len(bench.connections) == 1
+        assert bench.performer.closed_told == 0
+        bench.connections.sweep(time.monotonic() + 60)
+        assert len(bench.connections) == 0
+        assert bench.performer.closed_told == 1
+
+
+async def test_nothing_is_fed_once_the_connection_is_closing() -> None:
+    with Bench() as bench:
+        await bench.hear()
+        await bench.say(b"ASK x\r\n")
+        await bench.until(lambda: bench.connection.asked)
+        events, session = bench.session.events, bench.session
+        bench.connection.abort()
+        bench.connection.feed(Answered())
+        bench.connection.send(b"nothing\r\n")
+        assert session.events == events == ["Connected", "Received"]
+
+
+async def test_whoever_attends_may_turn_a_client_away_before_the_greeting() -> None:
+    performers: list[EchoPerformer] = []
+
+    def turn_away(connection: Connection) -> tuple[EchoSession, EchoPerformer]:
+        connection.send(b"421 full\r\n")
+        connection.hang_up()
+        performers.append(EchoPerformer(connection))
+        return EchoSession(), performers[-1]
+
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        Connection(ours, Terms(), Connections(asyncio.get_running_loop()), turn_away, None).start()
+        assert theirs.recv(100) == b"421 full\r\n"
+        assert theirs.recv(100) == b""
+    assert performers[0].closed_told == 1

@@ -297,3 +297,17 @@ async def test_a_server_name_may_have_its_own_certificate(authority: Authority, 
             client = TlsClient(bench, trusting(authority), name)
             await client.shake()  # the client itself checks the name
             assert await client.hear() == "220 echo\r\n"
+
+
+@pytest.mark.asyncio
+async def test_a_client_certificate_of_nobody_we_trust_fails_the_handshake(
+    authority: Authority, mail: dict[str, str], tmp_path: Path
+) -> None:
+    values = mail | {"smtpd_tls_ask_ccert": "yes", "smtpd_tls_CAfile": str(authority.file)}
+    with Bench(terms(values, wrapper_mode=True)) as bench:
+        context = trusting(authority)
+        context.load_cert_chain(*Authority(tmp_path, "Stranger").issue("stranger.example"))
+        client = TlsClient(bench, context, "mail.example")
+        await client.shake()
+        await bench.until(lambda: bench.connection.closed)
+        assert bench.performer.facts == [TlsFailed("certificate verify failed")]

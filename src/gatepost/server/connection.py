@@ -85,7 +85,7 @@ class Connection:
 
     @property
     def client_left(self) -> bool:
-        """Has the client closed its end, or did the connection break?"""
+        """Did the client close its end, or the connection break?"""
         return self._left
 
     @property
@@ -93,24 +93,26 @@ class Connection:
         """Is a question open?"""
         return self._asked
 
-    # -- beginning
-
     def start(self) -> None:
         """Read; greet, unless a PROXY header or a handshake comes first."""
         self._connections.add(self)
         self.wire.start()
-        terms = self.terms
-        if not terms.proxy:
+        if not self.terms.proxy:
             self._begin(b"")
             return
         self._phase = PROXY
-        self.deadline = monotonic() + terms.proxy_timeout
-        if not terms.trusts_proxy(self.peer_address):
+        self.deadline = monotonic() + self.terms.proxy_timeout
+        if not self.terms.trusts_proxy(self.peer_address):
             self._refuse_proxy("untrusted proxy")
 
     def _begin(self, early: bytes) -> None:
-        """The client's address is known; `early` was read behind a PROXY header."""
+        """The client's address is known; `early` was read behind a PROXY header. attend() may hang up at once."""
+        self._busy = True
         self._session, self._performer = self._attend(self)
+        self._busy = False
+        if self._finish:
+            self._settle(0)
+            return
         if self.terms.wrapper_mode:
             self._begin_handshake(early)
             return
@@ -296,8 +298,6 @@ class Connection:
         out.clear()
         self._owed = True
         self.wire.write(data)
-
-    # -- what the wire calls
 
     def readable(self) -> None:
         """Read, and hand it on to whatever the connection is at."""
