@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 import gatepost.config.parameters as p
 from gatepost.lookup.ask import LookupFailure, Table
+from gatepost.lookup.patterns import fold
 from gatepost.lookup.rewrite import forms, parts, without_extension
 from gatepost.policy.question import Question, Subject
 from gatepost.policy.refusal import SERVER_ERROR, Refusal, fitting_status, split_status
 from gatepost.policy.restriction import Answer
 from gatepost.policy.verdict import Effect, Outcome
+
+BLANKS = re.compile(r"[ \t]+")
 
 Key = tuple[str, bool]
 """A key, and whether only fixed-string tables are asked for it."""
@@ -56,8 +59,9 @@ def client_keys(name: str, address: str, parents: bool) -> Iterator[Key]:
 
 
 def mail_keys(address: str, parents: bool, delimiters: str) -> Iterator[Key]:
-    """A mail address: in full, without extension, its domain and parents, `user@`; the quoted form first."""
-    for form in forms(address):
+    """A mail address: in full, without extension, its domain and parents, `user@`; the quoted form first. Pattern
+    tables see lower case too."""
+    for form in forms(fold(address)):
         local, domain = parts(form)
         user = without_extension(local, delimiters)
         if domain is None:
@@ -125,7 +129,7 @@ async def act(question: Question, entry: Entry) -> Answer:
     if not value:
         question.warning(f'access table {entry.origin} entry "{entry.key}" has empty value')
         return Outcome.OK
-    word = value.split(None, 1)[0]
+    word = BLANKS.split(value, 1)[0]
     text = value[len(word) :].lstrip(" \t")
     action = ACTIONS.get(word.upper())
     if action is None:
@@ -276,14 +280,16 @@ def _prepend(question: Question, entry: Entry, text: str) -> Answer:
     return Outcome.DUNNO
 
 
-def _ok(question: Question, entry: Entry, text: str) -> Awaitable[Answer]:
-    return permitted(question, entry.value.split(None, 1)[0], entry.subject, entry.origin)
+def _permit(word: str) -> Action:
+    def permit(question: Question, entry: Entry, text: str) -> Awaitable[Answer]:
+        return permitted(question, word, entry.subject, entry.origin)
+    return permit
 
 
 ACTIONS: dict[str, Action] = {
     "DUNNO": _dunno, "REJECT": _reject, "DEFER": _defer, "HANGUP": _hangup, "INFO": _logged("info"),
     "WARN": _logged("warn"), "FILTER": _filter, "HOLD": _hold, "DISCARD": _discard,
     "REDIRECT": _to_address("REDIRECT"), "BCC": _to_address("BCC"), "DEFER_IF_PERMIT": _defer_if_permit,
-    "DEFER_IF_REJECT": _defer_if_reject, "PREPEND": _prepend, "OK": _ok, "RELAY": _ok,
+    "DEFER_IF_REJECT": _defer_if_reject, "PREPEND": _prepend, "OK": _permit("OK"), "RELAY": _permit("RELAY"),
 }
 """The first word of a value -> what it does, in the order of access(5)."""
