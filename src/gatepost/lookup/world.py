@@ -76,6 +76,10 @@ class World:
                 problems.append(ConfigError(f"{word.text}: {problem.message}", word.span or problem.span, word.text))
         return problems
 
+    def problems(self) -> list[tuple[str, ConfigError]]:
+        """Tables that were opened so far and cannot be used: their spec, and why."""
+        return [(spec, table.problem) for spec, table in self._tables.items() if table.problem is not None]
+
     async def close(self) -> None:
         """Give back connections and threads."""
         for table in self._tables.values():

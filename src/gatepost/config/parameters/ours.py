@@ -29,3 +29,6 @@ GATEPOST_DNS_SERVERS = words("gatepost_dns_servers", "", """
 GATEPOST_DNS_TIMEOUT = duration("gatepost_dns_timeout", "5s", "How long to wait for one name server.", low=1)
 GATEPOST_DNS_TIME_LIMIT = duration("gatepost_dns_time_limit", "20s", """
     How long to wait for the answer to one DNS question, however many name servers are tried.""", low=1)
+GATEPOST_GREET_PAUSE = number("gatepost_greet_pause", "${{$gatepost_compatibility} == {postfix} ? {5} : {1}}", """
+    Milliseconds between taking a connection and the greeting, so that a client that talks at once is seen to do so.
+    Postfix takes that long anyway.""", high=10000)

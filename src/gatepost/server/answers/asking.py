@@ -1,0 +1,87 @@
+"""What is known when something is asked, and how is a decision taken over? Shared by all answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from gatepost.lookup.ask import LookupFailure
+from gatepost.policy.facts import Facts
+from gatepost.policy.verdict import Decision
+from gatepost.server.login import offered
+from gatepost.smtp.events import Answered
+from gatepost.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from gatepost.server.perform import Performer
+
+Answer = Reply | Answered | None
+
+LOOKUP_ERROR = Reply(451, "4.3.0", "Temporary lookup error")
+
+
+def facts(on: Performer, where: str = "", *, sender: str | None = None, recipient: str | None = None) -> Facts:
+    """What is known now, for the restrictions."""
+    session, client = on.session, on.client
+    transaction = session.transaction
+    accepted = transaction.recipients if transaction else ()
+    if transaction is not None and sender is None:
+        sender = transaction.sender
+    at_content = session.where in ("DATA", "BDAT", "END-OF-MESSAGE")
+    if recipient is None and at_content and len(accepted) == 1:
+        recipient = accepted[0].address
+    return Facts(
+        where=where or session.where,
+        client=client,
+        protocol="ESMTP" if session.esmtp else "SMTP",
+        helo=session.helo,
+        helo_raw=session.helo_raw,
+        sender=sender,
+        recipient=recipient,
+        recipient_count=len(accepted) if at_content else 0,
+        size=(transaction.size if session.where == "END-OF-MESSAGE" else transaction.declared_size)
+        if transaction else 0,
+        queue_id=on.message.queue_id if on.message else "",
+        instance=on.instance,
+        sasl_method=on.login.mechanism if on.login else "",
+        sasl_username=session.authenticated,
+        sasl_sender=transaction.auth_sender if transaction else "",
+        tls=on.connection.secured,
+        early=session.turn.early,
+        smtputf8=transaction.smtputf8 if transaction else False,
+        carried=on.carried,
+    )
+
+
+def told(on: Performer, decision: Decision, recipient: str | None, sender: str | None = None,
+          where: str = "") -> Reply | Answered | None:
+    """A decision's lines written and its effects taken over -> its reply."""
+    transaction = on.session.transaction
+    if decision.log:
+        if sender is None and transaction is not None:
+            sender = transaction.sender
+        on.teller.decision(decision, where or on.session.where, sender, recipient)
+    for effect in decision.effects:
+        on.effects.add(effect)
+    if decision.hangup_silently:
+        on.connection.hang_up()
+        return Answered(Reply(421, "", ""))
+    return decision.reply
+
+
+async def listed(on: Performer, matching: Awaitable[bool]) -> bool:
+    try:
+        return await matching
+    except LookupFailure as failure:
+        on.teller.warning(failure.reason)
+        return False
+
+
+async def find_rights(on: Performer) -> Reply | None:
+    service = on.service
+    try:
+        on.session.rights = await service.lists.rights(on.client, await offered(on), service.asks)
+    except LookupFailure as failure:
+        on.teller.warning(failure.reason)
+        return Reply(421, "4.3.0", f"{service.options.hostname} Server local data error")
+    return None

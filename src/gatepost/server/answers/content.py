@@ -1,0 +1,93 @@
+"""May the message come, and is it ours? DATA and the end of data: restrictions, content, the spool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepost.deliver.spool import SpoolFailure, SpoolFull
+from gatepost.lookup.ask import LookupFailure
+from gatepost.observe import lines
+from gatepost.server.answers.asking import Answer, facts, told
+from gatepost.server.answers.envelope import NO_ROOM
+from gatepost.smtp.reply import Reply
+from gatepost.smtp.sentences import MESSAGE_TOO_BIG
+
+if TYPE_CHECKING:
+    from gatepost.server.perform import Performer
+
+WRITE_ERROR = Reply(451, "4.3.0", "Error: queue file write error")
+CHECK_FAILED = Reply(451, "4.7.1", "Error: service unavailable")
+ENVELOPE = 512  # bytes that message_size_limit allots to what surrounds a message, as Postfix's queue files have it
+
+
+async def data(on: Performer, _: object) -> Answer:
+    """Data restrictions; then content begins."""
+    policy = on.service.policy
+    if policy.needs("data") and not on.effects.discard:
+        refusal = told(on, await policy.decide("data", facts(on)), _only_recipient(on))
+        if refusal is not None:
+            return refusal
+    transaction = on.session.transaction
+    if on.message is not None and transaction is not None and not on.effects.discard:
+        origin = on.origin()
+        on.message.begin(transaction, on.effects, origin, on.onward(origin), on.tls_seen())
+    return None
+
+
+def _only_recipient(on: Performer) -> str | None:
+    """Log lines of the DATA stages name the last recipient."""
+    transaction = on.session.transaction
+    return transaction.recipients[-1].address if transaction and transaction.recipients else None
+
+
+async def end_of_message(on: Performer, size: int) -> Answer:
+    """End-of-data restrictions; then the message is made durable, and only then acknowledged."""
+    service, message = on.service, on.message
+    assert message is not None, "a message without recipients"
+    if service.policy.needs("end_of_data") and not on.effects.discard:
+        refusal = told(on, await service.policy.decide("end_of_data", facts(on)), _only_recipient(on))
+        if refusal is not None:
+            return refusal
+    if on.effects.discard:
+        return _accepted(on, size)
+    envelope = message.envelope
+    assert envelope is not None
+    envelope.hold, envelope.redirect = on.effects.hold, on.effects.redirect
+    envelope.bcc = on.effects.bcc
+    envelope.content_filter = on.effects.filter or envelope.content_filter
+    try:
+        found = await message.finish()
+    except LookupFailure as failure:
+        on.teller.warning(failure.reason)
+        return CHECK_FAILED
+    service.intake.info(lines.message_id(message.queue_id, found.message_id))
+    if found.refusal is not None:
+        if found.hops > service.hopcount_limit:
+            service.intake.warning(f"{message.queue_id}: message rejected: hopcount exceeded")
+        return found.refusal
+    limit = service.options.message_size_limit
+    if limit and size + ENVELOPE > limit and message.stored + ENVELOPE > limit:
+        service.intake.warning(f"{message.queue_id}: queue file size limit exceeded")
+        return MESSAGE_TOO_BIG
+    found.findings.apply(envelope)
+    if found.findings.discard:
+        return _accepted(on, size)
+    try:
+        await message.keep()
+    except SpoolFull as failure:
+        on.teller.warning(f"{message.queue_id}: {failure}")
+        return NO_ROOM
+    except SpoolFailure as failure:
+        on.teller.warning(f"{message.queue_id}: {failure}")
+        return WRITE_ERROR
+    return _accepted(on, size)
+
+
+def _accepted(on: Performer, size: int) -> Reply:
+    """The message is ours (or was to be dropped): the connection forgets it."""
+    message = on.message
+    assert message is not None
+    on.forget()
+    if on.session.chunks is not None:
+        return Reply(250, "2.0.0", f"Ok: {size} bytes queued as {message.queue_id}")
+    return Reply(250, "2.0.0", f"Ok: queued as {message.queue_id}")

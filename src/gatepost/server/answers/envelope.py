@@ -1,0 +1,152 @@
+"""May this name, sender, recipient, domain? HELO, MAIL, RCPT, VRFY and ETRN, and their rates."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from gatepost.lookup.ask import LookupFailure
+from gatepost.observe import lines
+from gatepost.server.answers.asking import LOOKUP_ERROR, Answer, facts, listed, told
+from gatepost.server.message import Effects, Message
+from gatepost.smtp.facts import IllegalAddress
+from gatepost.smtp.reply import Reply
+from gatepost.smtp.sentences import BAD_RECIPIENT, BAD_SENDER
+from gatepost.smtp.transaction import RecipientRequest, Transaction
+
+if TYPE_CHECKING:
+    from gatepost.server.perform import Performer
+
+NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage")
+
+
+async def hello(on: Performer, name: str) -> Answer:
+    """HELO and EHLO restrictions where they are not delayed."""
+    known = facts(on)
+    known.helo = known.helo_raw = name
+    decision = await on.service.policy.decide("helo", known)
+    shown = on.session.helo
+    on.session.helo = shown if decision.reply is None else cleaned(name)
+    reply = told(on, decision, None)
+    on.session.helo = shown
+    return reply
+
+
+def cleaned(name: str) -> str:
+    """A HELO name as the log shows it."""
+    return "".join("?" if char in " <>()\\\";@" or not char.isprintable() else char for char in name)
+
+
+async def mail_rate(on: Performer, _: object) -> Answer:
+    """smtpd_client_message_rate_limit."""
+    service, address = on.service, on.client.address
+    count = service.limits.message(service.name, address) if on.limited else 0
+    return too_often(on, count, service.rates.messages, "Message delivery request", "too much mail")
+
+
+async def rcpt_rate(on: Performer, _: object) -> Answer:
+    """smtpd_client_recipient_rate_limit."""
+    service, address = on.service, on.client.address
+    count = service.limits.recipient(service.name, address) if on.limited else 0
+    return too_often(on, count, service.rates.recipients, "Recipient address", "too many recipients")
+
+
+def too_often(on: Performer, count: int, limit: int, what: str, text: str) -> Reply | None:
+    if not limit or count <= limit:
+        return None
+    on.teller.warning(f"{what} rate limit exceeded: {count} from {on.client.namaddr} for service {on.service.name}")
+    return Reply(450, "4.7.1", f"Error: {text} from {on.client.address}")
+
+
+async def mail(on: Performer, transaction: Transaction) -> Answer:
+    """May this sender begin a transaction, and is there room?"""
+    service = on.service
+    on.effects = Effects()
+    on.instance = _instance()
+    if transaction.sender:
+        try:
+            resolved = await service.classes.resolve(transaction.sender, sender=True)
+        except LookupFailure as failure:
+            on.teller.warning(failure.reason)
+            return LOOKUP_ERROR
+        if not resolved.valid:
+            on.teller.fact(IllegalAddress("MAIL", transaction.given))
+            return BAD_SENDER
+    if service.policy.needs("sender"):
+        known = facts(on, sender=transaction.sender)
+        known.size, known.smtputf8 = transaction.declared_size, transaction.smtputf8
+        refusal = told(on, await service.policy.decide("sender", known), None, transaction.sender)
+        if refusal is not None:
+            return refusal
+    free = service.room.lacking()
+    if free is not None:
+        on.teller.warning(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
+        return NO_ROOM
+    return None
+
+
+_serial = 0
+
+
+def _instance() -> str:
+    """The policy attribute `instance`: the same for all requests of one message, and never again."""
+    global _serial
+    now = time.time_ns()
+    _serial += 1
+    return f"{os.getpid():x}.{now // 10**9:x}.{now % 10**9 // 1000:x}.{_serial - 1:x}"
+
+
+async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
+    """The restrictions; with the first recipient that passes, the message gets its queue id."""
+    service = on.service
+    if not on.effects.discard:
+        try:
+            resolved = await service.classes.resolve(request.address)
+        except LookupFailure as failure:
+            on.teller.warning(failure.reason)
+            return LOOKUP_ERROR
+        if not resolved.valid:
+            on.teller.fact(IllegalAddress("RCPT", request.given))
+            return BAD_RECIPIENT
+        decision = await service.policy.decide("rcpt", facts(on, recipient=request.address))
+        if decision.log or decision.effects or decision.reply or decision.hangup_silently:
+            refusal = told(on, decision, request.address)
+            if refusal is not None:
+                return refusal
+    if on.message is None:
+        on.message = message = Message(service.intake, on.connection.pause_reading, on.connection.resume_reading)
+        on.teller.queue_id = message.queue_id
+        origin = ("", "")
+        if on.forwarded is not None:
+            origin = (on.forwarded.ident, f"{on.forwarded.name}[{on.forwarded.address}]")
+        on.teller.info(lines.client(message.queue_id, on.client.namaddr, sasl=on.teller.sasl, origin=origin))
+    return None
+
+
+async def vrfy(on: Performer, request: RecipientRequest) -> Answer:
+    """The whole chain of restrictions, as for RCPT."""
+    try:
+        resolved = await on.service.classes.resolve(request.address)
+    except LookupFailure as failure:
+        on.teller.warning(failure.reason)
+        return LOOKUP_ERROR
+    if not resolved.valid:
+        on.teller.fact(IllegalAddress("VRFY", request.given))
+        return BAD_RECIPIENT
+    decision = await on.service.policy.decide("vrfy", facts(on, recipient=request.address))
+    return told(on, decision, request.address)
+
+
+async def etrn(on: Performer, domain: str) -> Answer:
+    """The restrictions; then try the domain's mail, if we would for anybody."""
+    known = facts(on)
+    known.etrn_domain = domain
+    refusal = told(on, await on.service.policy.decide("etrn", known), None)
+    if refusal is not None:
+        return refusal
+    if not await listed(on, on.service.fast_flush.matches(domain)):
+        on.teller.warning(f"reject: ETRN {domain}... from {on.client.namaddr}")
+        return Reply(459, "", f"<{domain}>: service unavailable")
+    on.service.flush(domain)
+    return None

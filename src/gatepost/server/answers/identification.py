@@ -1,0 +1,90 @@
+"""Who is the client really, and how is it said? STARTTLS, AUTH, XCLIENT, XFORWARD and smtpd_command_filter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepost.lookup.ask import LookupFailure
+from gatepost.server import identity
+from gatepost.server.answers.asking import Answer, find_rights
+from gatepost.server.answers.envelope import too_often
+from gatepost.server.login import Login
+from gatepost.smtp.events import Answered
+from gatepost.smtp.reply import Reply
+from gatepost.smtp.sasl import AuthStep
+from gatepost.smtp.sentences import NOT_AUTHORISED, OK
+
+if TYPE_CHECKING:
+    from gatepost.server.perform import Performer
+
+
+async def starttls(on: Performer, _: object) -> Answer:
+    """smtpd_client_new_tls_session_rate_limit: asked before the handshake, counted after it."""
+    service, client = on.service, on.client
+    limit = service.rates.new_tls
+    if not limit or not on.limited or service.limits.new_tls_so_far(service.name, client.address) <= limit:
+        return None
+    on.teller.warning(f"Refusing STARTTLS request from {client.namaddr} for service {service.name}")
+    return Reply(454, "4.7.0", f"Error: too many new TLS sessions from {client.namaddr}")
+
+
+async def auth(on: Performer, step: AuthStep) -> Answer:
+    """One step of a login."""
+    if step.first:
+        service = on.service
+        if service.rates.auth and on.limited:
+            count = service.limits.auth(service.name, on.client.address)
+            refusal = too_often(on, count, service.rates.auth, "AUTH command", "too many AUTH commands")
+            if refusal is not None:
+                return refusal
+        on.login = Login(step.mechanism)
+    login = on.login
+    assert login is not None
+    answer = await login.step(on, step.response)
+    if answer.reply is not None and answer.reply.code != 334:
+        if answer.reply.positive:
+            on.teller.sasl = (("sasl_method", login.mechanism), ("sasl_username", str(answer.context)))
+        else:
+            on.login = None
+    return answer
+
+
+async def xclient(on: Performer, attributes: list[tuple[str, str]]) -> Answer:
+    """A new identity, with its own rights."""
+    found = identity.xclient(on.client, attributes)
+    if isinstance(found, Reply):
+        return found
+    on.client, presented = found
+    on.teller.client = on.client
+    on.login = Login("XCLIENT") if presented.login else None
+    on.teller.sasl = (("sasl_method", "XCLIENT"), ("sasl_username", presented.login)) if presented.login else ()
+    refusal = await find_rights(on)
+    if refusal is not None:
+        return refusal
+    return Answered(None, {"helo": presented.helo, "protocol": presented.protocol, "login": presented.login})
+
+
+async def xforward(on: Performer, attributes: list[tuple[str, str]]) -> Answer:
+    """The original client, for logs and the next hop."""
+    if not on.session.rights.xforward:
+        return NOT_AUTHORISED
+    found = identity.xforward(on.forwarded, attributes)
+    if isinstance(found, Reply):
+        return found
+    on.forwarded = found
+    return OK
+
+
+async def command(on: Performer, text: str) -> Answer:
+    """smtpd_command_filter: another command instead of this one."""
+    table = on.service.command_filter
+    assert table is not None
+    try:
+        found = await table.get(text.lstrip())
+    except LookupFailure as failure:
+        on.teller.warning(failure.reason)
+        return Reply(421, "4.3.0", f"{on.service.options.hostname} Server local data error")
+    if found is None:
+        return Answered(None, text)
+    on.teller.info(f'{on.client.namaddr}: replacing command "{text[:100]}" with "{found[:100]}"')
+    return Answered(None, found)

@@ -1,0 +1,271 @@
+"""How does a configuration become a running gateway? Services built, checked, and joined to spool, queue and delivery.
+
+The work that server/daemon.py starts, reloads and ends. What is wrong in the operator's text is a ConfigError before the
+first socket is bound. This file must not know how a client is served.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gatepost.config import parameters as p
+from gatepost.config.load import Configuration
+from gatepost.config.master import Service as Entry
+from gatepost.config.settings import Settings
+from gatepost.deliver.content import ContentPolicy
+from gatepost.deliver.content_received import Naming
+from gatepost.deliver.delivery import Deliverer
+from gatepost.deliver.envelope import Envelope, Recipient
+from gatepost.deliver.queue import Queue
+from gatepost.deliver.result import Content, Destination, Result
+from gatepost.deliver.spool import Spool, SpoolFailure
+from gatepost.lookup.classes import Classes
+from gatepost.lookup.match import AddressList, DomainList, matches_subdomains
+from gatepost.lookup.peer import Peers
+from gatepost.lookup.world import World
+from gatepost.observe.log import Log
+from gatepost.policy.evaluate import Policy
+from gatepost.policy.facts import Client, NameStatus
+from gatepost.server.connection import Connection
+from gatepost.server.connections import Connections
+from gatepost.server.endpoints import endpoints, takes_smtp
+from gatepost.server.limits import Limits
+from gatepost.server.listener import Door
+from gatepost.server.login import Logins
+from gatepost.server.message import Intake
+from gatepost.server.options import ClientLists, options_of
+from gatepost.server.perform import Performer
+from gatepost.server.replies import Wording
+from gatepost.server.room import Room
+from gatepost.server.service import Rates, Service
+from gatepost.server.terms import Terms
+from gatepost.server.tls import server_tls
+from gatepost.smtp.options import Rights
+from gatepost.smtp.session import Session
+from gatepost.span import ConfigError
+
+Load = Callable[[], Configuration]
+
+
+class Gateway:
+    """Everything behind the listening sockets of one process."""
+
+    def __init__(self, load: Load, log: Log) -> None:
+        self._load = load
+        self._log = log
+        self._configuration: Configuration | None = None
+        self._limits: Limits | None = None
+        self._spool: Spool | None = None
+        self._queue: Queue | None = None
+        self._deliverer: Deliverer | None = None
+        self._world: World | None = None
+        self._peers = Peers()
+        self._old: list[World] = []
+
+    # ------------------------------------------------------------------ for server/daemon.py
+
+    async def doors(self, connections: Connections) -> Sequence[Door]:
+        """Read the configuration and build its services; at a reload the new ones take the place of the old."""
+        configuration = self._load()
+        world = World(configuration.main, warn=lambda text: self._log.warning(_tag(configuration.main, "smtpd"), text))
+        if self._limits is None:
+            self._limits = Limits.of(configuration.main)
+        if self._spool is None:
+            self._spool = self._open_spool(configuration.main)
+        entries = [entry for entry in configuration.services if takes_smtp(entry)]
+        if not entries:
+            raise ConfigError("no service of master.cf takes SMTP (an inet service whose command is smtpd)",
+                              None, f"{configuration.directory}/master.cf")
+        found: list[Door] = []
+        for entry in entries:
+            settings = configuration.settings(entry)
+            service = self._service(configuration, entry, settings, world)
+            attend = _attendant(service)
+            found += [Door(endpoint, service.terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
+        _check_tables(configuration, world)
+        await self._take_over(configuration, world)
+        return found
+
+    async def begin(self) -> None:
+        """Deliver what the spool holds, and what will come."""
+        assert self._configuration is not None and self._spool is not None
+        self._queue = Queue(self._spool, self._configuration.main, self._deliver, log=self._log, route=self._route)
+        await self._queue.start()
+
+    async def finish(self) -> None:
+        """End deliveries, close the spool."""
+        if self._queue is not None:
+            await self._queue.stop()
+        if self._deliverer is not None:
+            await self._deliverer.close()
+        for world in (*self._old, self._world):
+            if world is not None:
+                await world.close()
+        if self._spool is not None:
+            await self._spool.close()
+        self._peers.close()
+        self._log.flush()
+
+    # ------------------------------------------------------------------ building
+
+    async def _take_over(self, configuration: Configuration, world: World) -> None:
+        """From now on this configuration counts. Sessions that began under an old one keep its lookups to the end."""
+        if self._world is not None:
+            self._old.append(self._world)
+        deliverer, self._deliverer = self._deliverer, Deliverer(configuration, world)
+        if deliverer is not None:
+            await deliverer.close()
+        self._configuration, self._world = configuration, world
+        if self._queue is not None:
+            self._queue.reconfigure(configuration.main)
+
+    def _open_spool(self, settings: Settings) -> Spool:
+        """The spool below queue_directory, made the unprivileged user's while we still may."""
+        directory = spool_directory(settings)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            user = settings[p.GATEPOST_USER]
+            spool = Spool.open(directory, long_ids=settings[p.ENABLE_LONG_QUEUE_IDS])
+            if os.geteuid() == 0 and user:
+                _give_to(directory, user)
+        except (OSError, SpoolFailure) as error:
+            raise ConfigError(f"cannot use the queue: {error}", settings.span(p.QUEUE_DIRECTORY), str(directory)) from None
+        return spool
+
+    def _service(self, configuration: Configuration, entry: Entry, settings: Settings, world: World) -> Service:
+        assert self._spool is not None and self._limits is not None
+        tag = _tag(settings, "smtpd")
+        tls = server_tls(settings)
+        if tls.problem is not None:
+            self._log.warning(tag, "No server certs available. TLS won't be enabled")
+        strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
+        options = options_of(settings, world, tls_ready=tls.context is not None)
+        classes = Classes(settings, world)
+        policy = Policy(settings, world, classes)
+        for problem in policy.problems():
+            raise problem
+        for warning in policy.warnings():
+            self._log.warning(tag, warning)
+        for unreachable in policy.unreachable():
+            if strict:
+                self._log.warning(tag, str(unreachable))
+        trusted = AddressList.of(settings[p.GATEPOST_TRUSTED_PROXIES], world, strict=True)
+        if not trusted.static:
+            raise ConfigError("gatepost_trusted_proxies takes addresses, not tables",
+                              settings.span(p.GATEPOST_TRUSTED_PROXIES))
+        terms = Terms.of(settings, tls.context,
+                         trusted.matches_now if settings[p.GATEPOST_TRUSTED_PROXIES] else lambda _: True)
+        below = matches_subdomains(settings[p.PARENT_DOMAIN_MATCHES_SUBDOMAINS], p.FAST_FLUSH_DOMAINS.name)
+        command_filter = settings[p.SMTPD_COMMAND_FILTER]
+        return Service(
+            name=entry.name,
+            tag=tag,
+            settings=settings,
+            options=options,
+            terms=terms,
+            lists=ClientLists(settings, world),
+            rates=Rates.of(settings),
+            limits=self._limits,
+            policy=policy,
+            lookups=world,
+            classes=classes,
+            fast_flush=DomainList.of(settings[p.FAST_FLUSH_DOMAINS], below, world, strict=strict),
+            intake=self._intake(settings, world),
+            room=Room(spool_directory(settings), settings[p.QUEUE_MINFREE], settings[p.MESSAGE_SIZE_LIMIT]),
+            logins=Logins(settings, world, options.tls_auth_only),
+            wording=Wording(settings, world),
+            log=self._log,
+            flush=self._flush,
+            name_client=self._name_client if settings[p.SMTPD_PEERNAME_LOOKUP] else None,
+            command_filter=world.table(command_filter) if command_filter else None,
+            greet_pause=settings[p.GATEPOST_GREET_PAUSE] / 1000,
+        )
+
+    def _intake(self, settings: Settings, world: World) -> Intake:
+        assert self._spool is not None
+        cleanup = _tag(settings, "cleanup")
+        return Intake(
+            spool=self._spool,
+            content=ContentPolicy(settings, world),
+            naming=Naming.of(settings),
+            filter=settings[p.CONTENT_FILTER],
+            overrides=frozenset(word.text for word in settings[p.RECEIVE_OVERRIDE_OPTIONS]),
+            tag=_tag(settings, "smtpd"),
+            info=lambda text: self._log.info(cleanup, text),
+            warning=lambda text: self._log.warning(cleanup, text),
+        )
+
+    # ------------------------------------------------------------------ what services and queue call
+
+    async def _name_client(self, client: Client) -> Sequence[str]:
+        found = await self._peers.peer(client.address)
+        client.name, client.reverse_name = found.name, found.reverse_name
+        client.name_status, client.reverse_name_status = NameStatus(found.status), NameStatus(found.reverse_status)
+        client.namaddr = f"{client.name}[{client.address}]"
+        return [found.warning] if found.warning else []
+
+    async def _deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
+        assert self._deliverer is not None
+        return await self._deliverer.deliver(envelope, recipients, content)
+
+    async def _route(self, envelope: Envelope, recipient: Recipient) -> Destination:
+        assert self._deliverer is not None
+        return await self._deliverer.route(envelope, recipient)
+
+    def _flush(self, domain: str) -> None:
+        if self._queue is not None:
+            self._queue.flush()
+
+
+def spool_directory(settings: Settings) -> Path:
+    """Where accepted messages are kept."""
+    return Path(settings[p.QUEUE_DIRECTORY]) / "gatepost"
+
+
+def _tag(settings: Settings, daemon: str) -> str:
+    return f"{settings[p.SYSLOG_NAME]}/{daemon}"
+
+
+def _give_to(directory: Path, user: str) -> None:
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return  # drop_privileges tells that
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def _attendant(service: Service) -> Callable[[Connection], tuple[Session, Performer]]:
+    """What serves a new connection of this service."""
+    with_port = service.settings[p.SMTPD_CLIENT_PORT_LOGGING]
+
+    def attend(connection: Connection) -> tuple[Session, Performer]:
+        client = Client(
+            address=connection.peer_address,
+            port=connection.peer_port,
+            server_address=connection.local_address,
+            server_port=connection.local_port,
+        )
+        if with_port:
+            client.namaddr += f":{client.port}"
+        session = Session(service.options, Rights(namaddr=client.namaddr, asks=service.asks))
+        return session, Performer(connection, service, session, client)
+
+    return attend
+
+
+def _check_tables(configuration: Configuration, world: World) -> None:
+    """A table that cannot be opened is found now rather than by the first client; Postfix finds it at its use."""
+    if configuration.main[p.GATEPOST_COMPATIBILITY] == "postfix":
+        return
+    for spec, problem in world.problems():
+        for entry in (None, *configuration.services):
+            settings = configuration.main if entry is None else configuration.settings(entry)
+            for name in settings.names():
+                for word in settings.words(name):
+                    if spec in word.text:
+                        raise ConfigError(f"{spec}: {problem.message}", word.span or problem.span, word.text)
+        raise ConfigError(f"{spec}: {problem.message}", problem.span, spec)
