@@ -17,7 +17,7 @@ from gatepost.span import ConfigError
 
 NESTING_LIMIT = 100
 NAME = re.compile(r"[A-Za-z0-9_]+")
-OPERATOR = re.compile(r"(==|!=|<=|>=|<|>)(level)?(?![a-z])")
+OPERATOR = re.compile(r"(==|!=|<=|>=|<|>)([A-Za-z0-9_]*)")
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq, "!=": operator.ne,
     "<": operator.lt, "<=": operator.le, ">=": operator.ge, ">": operator.gt,
@@ -97,14 +97,13 @@ def _reference(body: Located, lookup: Lookup, depth: int) -> Located:
     if text[start : start + 1] == "{":
         holds, at = _comparison(body, start, lookup, depth)
         return _branches(body, at, holds, lookup, depth, otherwise="true")
-    end = start
-    while end < len(text) and text[end] not in "?:" and text[end] not in BLANKS:
-        end += 1
-    name = body.slice(start, end)
-    if not name.text:
+    if not text[start:]:
         raise ConfigError("empty macro name", body.span(), text)
-    at = skip_blanks(text, end)
-    value = _named(name, lookup, depth)
+    found = NAME.match(text, start)
+    at = skip_blanks(text, found.end()) if found else start
+    if not found or (at < len(text) and text[at] not in "?:"):
+        raise _error("attribute name syntax error", body, at)
+    value = _named(body.slice(start, found.end()), lookup, depth)
     if at == len(text):
         return value
     return _branches(body, at, bool(value.text), lookup, depth)
@@ -116,7 +115,9 @@ def _comparison(body: Located, at: int, lookup: Lookup, depth: int) -> tuple[boo
     at = skip_blanks(body.text, at)
     found = OPERATOR.match(body.text, at)
     if not found:
-        raise ConfigError("bad relational expression: expected ==, !=, <, <=, >= or >", body.span(at), body.text)
+        raise _error('"==" or "!=" or "<" or "<=" or ">=" or ">" expected', body, at)
+    if found[2] not in ("", "level"):
+        raise _error("bad operator suffix", body, found.start(2))
     right, at = _braced(body, skip_blanks(body.text, found.end()))
     values = expand(left, lookup, depth).text, expand(right, lookup, depth).text
     compare = COMPARE[found[1]]
@@ -128,10 +129,16 @@ def _comparison(body: Located, at: int, lookup: Lookup, depth: int) -> tuple[boo
     return compare(values[0].encode(errors="surrogateescape"), values[1].encode(errors="surrogateescape")), at
 
 
+def _error(what: str, body: Located, at: int) -> ConfigError:
+    """A syntax error at a position, shown with 20 characters before and behind it."""
+    text = body.text
+    return ConfigError(f'{what} at: "...{text[max(at - 20, 0):at]}>>>{text[at:at + 20]}"', body.span(at))
+
+
 def _level(text: str, body: Located) -> tuple[int, ...]:
     """A compatibility level: major[.minor[.patch]]."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+){0,2}", text):
-        raise ConfigError("bad compatibility level", body.span(), text)
+        raise ConfigError("malformed compatibility level syntax", body.span(), text)
     numbers = [int(number) for number in text.split(".")]
     return tuple(numbers + [0] * (3 - len(numbers)))
 
@@ -139,10 +146,10 @@ def _level(text: str, body: Located) -> tuple[int, ...]:
 def _braced(body: Located, at: int) -> tuple[Located, int]:
     """The text inside the braces that open at `at`, and the position behind them."""
     if body.text[at : at + 1] != "{":
-        raise ConfigError("expected '{'", body.span(at), body.text)
+        raise _error('"{" expected', body, at)
     end = closing(body.text, at)
     if end < 0:
-        raise ConfigError("missing '}'", body.span(at), body.text)
+        raise _error("\"}\" expected for \"{\"", body, at)
     return body.slice(at + 1, end), end + 1
 
 
@@ -158,17 +165,17 @@ def _branches(body: Located, at: int, holds: bool, lookup: Lookup, depth: int, o
         at = skip_blanks(text, at)
     if at < len(text):
         if text[at] != ":":
-            raise ConfigError("unexpected text in macro reference", body.span(at), text)
+            raise _error('":" expected', body, at)
         no, at = _branch(body, at + 1)
         if skip_blanks(text, at) < len(text):
-            raise ConfigError("unexpected text in macro reference", body.span(at), text)
+            raise _error("unexpected input", body, at)
     return expand(yes if holds else no, lookup, depth)
 
 
 def _branch(body: Located, at: int) -> tuple[Located, int]:
-    """One result: in braces (trimmed), or everything up to the end."""
+    """One result: in braces, or everything up to the end."""
     brace = skip_blanks(body.text, at)
     if body.text[brace : brace + 1] == "{":
         inside, end = _braced(body, brace)
-        return inside.strip(), end
+        return inside, end
     return body.slice(at), len(body.text)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import gatepost.config.parameters as p
 from gatepost.config import check, master, source
-from gatepost.config.expand import expand
 from gatepost.config.located import Located
 from gatepost.config.master import MasterCf, Service
 from gatepost.config.parameter import Word
@@ -78,14 +77,12 @@ class Configuration:
         return self.main[p.DEFAULT_PROCESS_LIMIT] if service.maxproc is None else service.maxproc
 
     def command(self, service: Service) -> list[str]:
-        """The words behind the command, options left out, $names filled in (pipe's flags=, user=, argv=)."""
-        settings = self.settings(service)
-        words = [expand(word, settings.written).text for word in service.args]
+        """The words behind the command, options left out, as written (pipe's flags=, user=, argv=): their $names are
+        attributes of a delivery."""
         start = 0
-        while start < len(words) and service.args[start].text.startswith("-"):
-            option = service.args[start].text
+        while start < len(service.args) and (option := service.args[start].text).startswith("-"):
             start += 1 + (len(option) == 2 and option[1] in "o" + master.OPTIONS_WITH_ARGUMENT)
-        return words[start:]
+        return [word.text for word in service.args[start:]]
 
 
 def _disabled(service: Service, patterns: tuple[Word, ...]) -> bool:

@@ -1,7 +1,7 @@
 """What is in force, and where does each value come from? The lines that `gatepost config` prints.
 
 `NAME = VALUE  # PLACE`, values expanded (templates as written), first for main.cf, then for each service that sees
-another value. The output reads as main.cf again. This file must not print.
+another value or set it itself. This file must not print.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ def _lines(settings: Settings, names: Iterable[str], only_set: bool) -> Iterator
             continue
         setting = f"{name} = {text}".rstrip()
         place = settings.span(name) or ("set by the service" if settings.is_set(name) else "default")
-        # No place may become part of the value when the line is read again: it stands in a line of its own.
-        yield f"{setting}\n    # {place}" if len(setting) >= WIDTH * 3 else f"{setting:<{WIDTH}}  # {place}"
+        yield f"{setting:<{WIDTH}}  # {place}"
 
 
 def _text(settings: Settings, name: str) -> str | None:
