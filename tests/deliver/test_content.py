@@ -62,6 +62,8 @@ REPAIRS = [
     ("headers that end without an empty line get one", b"Subject: x\r\nno header\r\n",
      b"Subject: x\r\n\r\nno header\r\n"),
     ("a message without headers is body", b"no header\r\nTo: a\r\n\r\n", b"\r\nno header\r\nTo: a\r\n\r\n"),
+    ("blanks before a header's colon go", b"Subject : x\r\nTo\t : y : z\r\n\r\na : b\r\n",
+     b"Subject: x\r\nTo: y : z\r\n\r\na : b\r\n"),
     ("only headers", b"Subject: x\r\n", b"Subject: x\r\n"),
     ("nothing at all", b"", b""),
     ("an empty line first", b"\r\nx\r\n", b"\r\nx\r\n"),
@@ -92,10 +94,12 @@ def test_how_content_was_cut_does_not_matter(pieces: list[bytes], size: int) -> 
 
 def test_message_id_and_hops_are_known() -> None:
     sent = b"Received: a\r\nreceived: b\r\nMESSAGE-ID:\r\n <x@y>\r\n\r\nReceived: c\r\n"
-    prepared = Prepared(sent, {"hopcount_limit": "2"})
+    prepared = Prepared(sent, {"hopcount_limit": "3"})
     assert prepared.preparation.message_id == "<x@y>"
     assert prepared.preparation.hops == 3
     assert str(prepared.preparation.refusal) == "554 5.4.0 Error: too many hops"
+    assert prepared.log == ["warning: ABCDE10000: message rejected: hopcount exceeded"]
+    assert Prepared(sent, {"hopcount_limit": "4"}).preparation.refusal is None
 
 
 def test_a_local_clients_missing_headers_are_added_and_a_strangers_are_not() -> None:
@@ -179,9 +183,13 @@ def test_actions_with_effects_on_the_message() -> None:
         assert prepared.stored == OWN + MAIL
     assert checked("body_checks", "part", "DISCARD").preparation.findings.discard
     assert checked("body_checks", "part", "FROB").log == [
-        "warning: ABCDE10000: unknown command in body_checks map: FROB"]
+        "warning: unknown command in body_checks map: FROB"]
     assert checked("body_checks", "part", "FILTER x").log == [
         "warning: bad FILTER command: x -- need transport:destination"]
+
+
+def test_a_temporary_status_makes_a_temporary_reply() -> None:
+    assert str(checked("body_checks", "part", "REJECT 4.3.2 later").preparation.refusal) == "451 4.3.2 later"
 
 
 def test_pass_ends_the_checks_and_receive_override_options_prevents_them() -> None:

@@ -7,9 +7,9 @@
     preparation.hops, .message_id, .findings        known at the end
 
 What cleanup(8) does for SMTP mail, and no more: a first line `From ` becomes X-Mailbox-Line:, stray CR and LF become
-blanks, headers of message_drop_headers go, missing ones are added for local clients, an empty line is put behind
-headers that end without one. The header block is passed over once by one regular expression; a body chunk costs three
-counts of its line ends. This file must not know sessions or the spool.
+blanks, blanks before a header's colon go, headers of message_drop_headers go, missing ones are added for local clients,
+an empty line is put behind headers that end without one. The header block is passed over once by one regular
+expression; a body chunk costs three counts of its line ends. This file must not know sessions or the spool.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ BLOCK_LIMIT = 65536  # bytes of headers that are held until their end is seen
 
 _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _HEADERS = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*+)*+")
+_BEFORE_COLON = re.compile(rb"^([!-9;-~]+)[ \t]+:", re.MULTILINE)
 _NAMES = re.compile(rb"^([!-9;-~]+)[ \t]*:", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:([^\n]*\n(?:[ \t][^\n]*\n)*)", re.MULTILINE | re.IGNORECASE)
 _MAILBOX_LINE = re.compile(rb">*From ")
@@ -85,16 +86,17 @@ class ContentPolicy:
         checker = None
         if self.rules and "no_header_body_checks" not in envelope.overrides:
             checker = Checker(self.rules, envelope, info, warning)
-        return Preparation(self, envelope, checker, local=local)
+        return Preparation(self, envelope, checker, local, warning)
 
 
 class Preparation:
     """One message's content on its way to the queue."""
 
     __slots__ = ("_checker", "_complete", "_envelope", "_first", "_headers", "_names", "_policy", "_stray", "_tail",
-                 "_waiting", "findings", "hops", "message_id")  # fmt: skip
+                 "_waiting", "_warning", "findings", "hops", "message_id")  # fmt: skip
 
-    def __init__(self, policy: ContentPolicy, envelope: Envelope, checker: Checker | None, *, local: bool) -> None:
+    def __init__(self, policy: ContentPolicy, envelope: Envelope, checker: Checker | None, local: bool,
+                 warning: Callable[[str], None]) -> None:
         self.hops = 0
         self.message_id = ""
         self.findings = checker.findings if checker else Findings()
@@ -108,6 +110,7 @@ class Preparation:
         self._headers = True
         self._names: set[bytes] = set()
         self._waiting = b""  # headers whose end was not seen yet
+        self._warning = warning
 
     @property
     def checked(self) -> bool:
@@ -117,7 +120,7 @@ class Preparation:
     @property
     def refusal(self) -> Reply | None:
         """What the content costs the client, once all of it was seen."""
-        if self.hops > self._policy.hopcount_limit:
+        if self.hops >= self._policy.hopcount_limit:
             return TOO_MANY_HOPS
         return self.findings.reply
 
@@ -215,12 +218,21 @@ class Preparation:
         """Take from headers what is to be known; leave out what is to be dropped."""
         names = [name.lower() for name in _NAMES.findall(block)]
         seen = set(names)
-        self.hops += names.count(b"received")
+        if b"received" in seen:
+            self._count_hops(names.count(b"received"))
         if b"message-id" in seen and not self.message_id:
             found = _MESSAGE_ID.search(block)
             self.message_id = b" ".join(found[1].split()).decode("utf-8", "surrogateescape") if found else ""
         self._names |= seen
+        if b" :" in block or b"\t:" in block:
+            block = _BEFORE_COLON.sub(rb"\1:", block)
         return self._policy.dropped.sub(b"", block) if not seen.isdisjoint(self._policy.drop) else block
+
+    def _count_hops(self, more: int) -> None:
+        limit = self._policy.hopcount_limit
+        if self.hops < limit <= self.hops + more:
+            self._warning(f"{self._envelope.queue_id}: message rejected: hopcount exceeded")
+        self.hops += more
 
     def _missing(self) -> bytes:
         """Message-ID, Date, From and perhaps To, in cleanup's order."""

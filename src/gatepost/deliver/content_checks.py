@@ -22,7 +22,7 @@ from gatepost.observe.lines import external
 from gatepost.smtp.reply import Reply
 
 SHOWN = 200  # characters of a header or line that a log line shows
-_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})[ \t]+(.*)", re.DOTALL)
+_STATUS = re.compile(r"([45]\.\d{1,3}\.\d{1,3})[ \t]+(.*)", re.DOTALL)
 _PLACE = re.compile(r"\S+:\S*")
 
 
@@ -137,7 +137,7 @@ class Checker:
         action, argument = word.upper(), argument.strip()
         handler = _ACTIONS.get(action)
         if handler is None:
-            self._warning(f"{self._envelope.queue_id}: unknown command in {_PARAMETER[unit.kind].name} map: {value}")
+            self._warning(f"unknown command in {_PARAMETER[unit.kind].name} map: {value}")
             return unit.raw
         return handler(self, _Match("body" if unit.kind == BODY else "header", text, argument, unit.raw))
 
@@ -157,9 +157,9 @@ class Checker:
         """REJECT [status] [text]."""
         found = _STATUS.fullmatch(match.argument)
         status, text = (found[1], found[2]) if found else ("5.7.1", match.argument)
-        status = status if status.startswith("5") else "5.7.1"
-        self.log("reject", match, f"{status} {text or 'message content rejected'}")
-        self.findings.reply = Reply(550, status, text or "message content rejected")
+        text = text or "message content rejected"
+        self.log("reject", match, f"{status} {text}")
+        self.findings.reply = Reply(451 if status.startswith("4") else 550, status, text)
         return b""
 
     def discard(self, match: _Match) -> bytes:
@@ -185,12 +185,13 @@ class Checker:
         return match.raw
 
     def redirect(self, match: _Match) -> bytes:
-        """REDIRECT user@domain."""
+        """REDIRECT user@domain; ends the checks."""
         if "@" not in match.argument:
             self._warning(f"bad REDIRECT target: {match.argument or '(empty)'} -- need user@domain")
             return match.raw
         self.log("redirect", match, match.argument)
         self.findings.redirect = match.argument
+        self._passed = True  # as in Postfix: nothing else is looked at then
         return match.raw
 
     def bcc(self, match: _Match) -> bytes:
