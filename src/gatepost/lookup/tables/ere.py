@@ -59,7 +59,7 @@ class _Output:
 
 
 def translate(pattern: str, *, extended: bool = True, multiline: bool = False) -> str:
-    """The PCRE2 pattern, to be compiled with DOTALL unless `multiline` and with MULTILINE if `multiline`."""
+    """The PCRE2 pattern, to be compiled with DOTALL and without MULTILINE; `multiline` is regcomp's REG_NEWLINE."""
     output = _Output(multiline, extended)
     at = 0
     while at < len(pattern):
@@ -95,17 +95,19 @@ def _operator(output: _Output, char: str) -> None:
             output.open()
         case ")" if output.groups:
             output.close()
+        case ")" if not output.extended:
+            raise BadPattern("Unmatched ) or \\)")
         case "|":
             output.put("|", atom=False)
-        case "+" | "?":
+        case "+" | "?" if output.extended or output.atom is not None:
             output.repeat(char)
-        case _:  # a closing bracket that closes nothing stands for itself
+        case _:  # what has nothing to close or to repeat stands for itself
             output.put("\\" + char)
 
 
 def _escaped(output: _Output, char: str) -> None:
     if char in GNU_ESCAPES:
-        output.put(f"(?:{GNU_ESCAPES[char]})")
+        output.put(f"(?:{GNU_ESCAPES[char]})", atom=char in "wWsS")
     elif char in "123456789":
         output.put(f"(?:\\g{{{char}}})")
     else:
@@ -120,11 +122,12 @@ def _plain(output: _Output, char: str, pattern: str, at: int, extended: bool) ->
         else:
             output.repeat("*")
     elif char == ".":
-        output.put(".")
+        output.put(r"[^\n]" if output.multiline else ".")
     elif char == "^" and (extended or at == 1 or pattern[: at - 1].endswith(("\\(", "\\|"))):
-        output.put("^", atom=False)
+        # Not PCRE2's own multi-line ^, which does not match behind a newline that ends the text.
+        output.put(r"(?<![^\n])" if output.multiline else r"\A", atom=False)
     elif char == "$" and (extended or at == len(pattern) or pattern.startswith(("\\)", "\\|"), at)):
-        output.put("$" if output.multiline else r"\z", atom=False)
+        output.put(r"(?![^\n])" if output.multiline else r"\z", atom=False)
     else:
         output.put(_literal(char))
 

@@ -61,10 +61,8 @@ class Dialect:
 
 
 def _compile_posix(text: str, flags: frozenset[str]) -> pcre2.Pattern:
-    multiline = "m" in flags
-    translated = translate(text, extended="x" in flags, multiline=multiline)
-    options = (CASELESS if "i" in flags else 0) | (MULTILINE if multiline else DOTALL)
-    return pcre2.compile(translated.encode("latin-1"), options)
+    translated = translate(text, extended="x" in flags, multiline="m" in flags)
+    return pcre2.compile(translated.encode("latin-1"), DOTALL | (CASELESS if "i" in flags else 0))
 
 
 PCRE_OPTIONS = {"i": CASELESS, "m": MULTILINE, "s": DOTALL, "x": EXTENDED,
