@@ -20,6 +20,7 @@ from gatepost.smtp.reply import Reply
 from gatepost.span import ConfigError
 
 DEPTH = 100  # nested lists
+ANSWERS = (Outcome, Refusal)
 
 
 class Engine:
@@ -63,7 +64,16 @@ class Engine:
         softens = check.warn and not question.warn
         if softens:
             question.warn = True
-        answer = await self._answer(check, question)
+        try:
+            answer = check.function(question, check.argument)
+            if not isinstance(answer, ANSWERS):
+                answer = await answer
+        except LookupFailure as failure:
+            question.warning(failure.reason)
+            answer = Refusal(451, "4.3.0", f"<{question.subject.name}>: Temporary lookup failure", stern=True)
+        except ConfigError as problem:
+            question.warning(str(problem))
+            answer = SERVER_ERROR
         asked, question.asked = question.asked, []
         if isinstance(answer, Outcome):
             outcome = shown = answer
@@ -78,17 +88,6 @@ class Engine:
             question.warning(check.ignored)
         question.trace.append(Step(question.list_name, check.token, check.span, shown, reply, asked))
         return outcome
-
-    async def _answer(self, check: Check, question: Question) -> Answer:
-        try:
-            answer = check.function(question, check.argument)
-            return await answer if not isinstance(answer, Outcome | Refusal) else answer
-        except LookupFailure as failure:
-            question.warning(failure.reason)
-            return Refusal(451, "4.3.0", f"<{question.subject.name}>: Temporary lookup failure", stern=True)
-        except ConfigError as problem:
-            question.warning(str(problem))
-            return SERVER_ERROR
 
     def conclude(self, question: Question, refusal: Refusal) -> tuple[Outcome, Outcome, Reply | None]:
         """A refusal that waits is kept (the first one); any other is said now. (What it comes to, what the trace shows,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gatepost.config.parameters as p
@@ -39,7 +39,6 @@ class Check:
     span: Span | None
     function: Function
     argument: Any
-    waits: bool
     needs: int  # bits of Needs
     warn: bool  # behind warn_if_reject
     warns: str  # logged at each use: an outdated name
@@ -71,7 +70,7 @@ def alone(declared: Restriction, parameter: Parameter[bool], settings: Settings)
     """The list that a yes/no parameter stands for: one restriction; None for no."""
     if not settings[parameter]:
         return None
-    check = Check("yes", settings.span(parameter), declared.function, None, declared.waits, int(declared.needs), False,
+    check = Check("yes", settings.span(parameter), declared.function, None, int(declared.needs), False,
                   "", "", True, declared.name)
     return Program(parameter.name, (check,), "")
 
@@ -146,8 +145,8 @@ class Compiler:
             return self._broken(word, warn, str(bad)), taken + 1
         token = f"{word.text} {follows.text}" if takes and follows and not taken else word.text
         judged = declared.takes in (Takes.TABLE, Takes.CERTIFICATE_TABLE, Takes.SERVER)
-        return Check(token, word.span, declared.function, argument, declared.waits, int(declared.needs), warn,
-                     declared.warns, "", judged, declared.name), taken + takes
+        return Check(token, word.span, declared.function, argument, int(declared.needs), warn, declared.warns,
+                     "", judged, declared.name), taken + takes
 
     def _with_ignored(self, check: Check, word: Word, behind: Word | None) -> Check:
         declared = RESTRICTIONS.get(check.name)
@@ -156,8 +155,7 @@ class Compiler:
         text = f"restriction `{behind.text}' after `{check.name}' is ignored"
         if self._at_start:
             self.unreachable.append(ConfigError(text, behind.span, behind.text))
-        return Check(check.token, check.span, check.function, check.argument, check.waits, check.needs, check.warn,
-                     check.warns, text, check.judged, check.name)
+        return replace(check, ignored=text)
 
     def _class(self, word: Word, name: str, default: str, warn: bool) -> Check:
         if name in self._open:
@@ -170,12 +168,12 @@ class Compiler:
             self._open.append(name)
             program = self._compiled[name, default] = self.compile(name, self._settings.words(name), default)
             self._open.pop()
-        return Check(word.text, word.span, _run_class, program, True, 0, warn, "", "", True, name)
+        return Check(word.text, word.span, _run_class, program, 0, warn, "", "", True, name)
 
     def _broken(self, word: Word, warn: bool, warning: str, hint: str = "", *, report: bool = True) -> Check:
         if report and self._strict:
             self._problem(warning + hint, word)
-        return Check(word.text, word.span, _faulty, warning, False, 0, warn, "", "", True, "")
+        return Check(word.text, word.span, _faulty, warning, 0, warn, "", "", True, "")
 
     def _problem(self, message: str, word: Word) -> None:
         if self._at_start:

@@ -58,7 +58,6 @@ class Restriction:
     needs: Needs
     may: frozenset[Outcome]
     function: Function
-    waits: bool
     subject: str
     removed: str = ""
     warns: str = ""
@@ -77,8 +76,8 @@ def restriction(*aliases: str, name: str = "", takes: Takes = Takes.NOTHING, nee
     client, helo, sender, recipient, etrn."""
 
     def declared(function: Function) -> Restriction:
-        return Restriction(name or function.__name__, aliases, takes, needs, frozenset(may), function,
-                           inspect.iscoroutinefunction(function), subject, removed, warns, ends)
+        return Restriction(name or function.__name__, aliases, takes, needs, frozenset(may), function, subject,
+                           removed, warns, ends)
 
     return declared
 

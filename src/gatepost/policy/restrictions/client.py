@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import gatepost.config.parameters as p
+from gatepost.lookup.match import NameAddrList
 from gatepost.lookup.patterns import address_number
-from gatepost.policy.facts import NameStatus
+from gatepost.policy.facts import Client, NameStatus
 from gatepost.policy.question import Question
 from gatepost.policy.refusal import Refusal
 from gatepost.policy.restriction import Answer, Restriction, restriction
@@ -12,14 +15,16 @@ from gatepost.policy.verdict import Outcome
 
 
 @restriction(may=(Outcome.OK,), subject="client")
-async def permit_mynetworks(question: Question, _: None) -> Answer:
+def permit_mynetworks(question: Question, _: None) -> Answer | Awaitable[Answer]:
     """Permit clients in `mynetworks`."""
     networks, client = question.lists.mynetworks, question.facts.client
-    if networks.static:
-        found = networks.matches_now(client.name, client.address)
-    else:
-        found = await networks.matches(client.name, client.address)
-    return Outcome.OK if found else Outcome.DUNNO
+    if not networks.static:
+        return _in_tables(networks, client)
+    return Outcome.OK if networks.matches_now(client.name, client.address) else Outcome.DUNNO
+
+
+async def _in_tables(networks: NameAddrList, client: Client) -> Answer:
+    return Outcome.OK if await networks.matches(client.name, client.address) else Outcome.DUNNO
 
 
 @restriction(may=(Outcome.OK,), subject="client")
