@@ -1,7 +1,7 @@
-"""A scripted SMTP or LMTP server on loopback: what deliveries are tested against where no real server can be made to err.
+"""A scripted SMTP or LMTP server on loopback, for what no real server can be made to do.
 
-It answers politely unless `says` has another reply for a line (or `CONNECT`, `.`): text, several lines, or None to close
-the connection. It keeps the command lines and the messages it was given.
+It answers politely unless `says` has another reply for a line (or `CONNECT`, `.`): text, several lines, or None to
+close the connection. It keeps the command lines and the messages it was given.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Peer:
             elif verb == "DATA":
                 if self._say(writer, line, "354 go" if accepted else "554 5.5.1 no valid recipients") == "3":
                     content = b""
-                    while not (line_read := await reader.readline()) == b".\r\n" and line_read:
-                        content += line_read
-                    if not line_read:
+                    while (read := await reader.readline()) not in (b".\r\n", b""):
+                        content += read
+                    if not read:
                         return
                     self.messages.append(content)
                     for number in range(accepted if self.lmtp else 1):

@@ -24,7 +24,12 @@ class Destination:
 
 def destinations(text: str) -> list[Destination]:
     """Read a list. What is no address is an `error` item with its text."""
-    return [_destination(item) for item in split_list(text) if item]
+    found: list[Destination] = []
+    for item in split_list(text):
+        plain = not any(char in item for char in '"<(|:/')
+        # A forgotten comma: joined, two addresses would make a third.
+        found += (_destination(word) for word in (item.split() if plain else [item]))
+    return found
 
 
 def split_list(text: str) -> list[str]:

@@ -77,6 +77,8 @@ class VirtualAliases:
             # An address that stands among its own results is final there: `a: a, b`.
             done |= {one: None for one in found if one.lower() == address.lower()}
             waiting += [(one, depth + 1) for one in found]
+        if not done:
+            raise OverflowError("alias expansion loop")  # an empty list would lose the message
         return list(done)
 
     async def _once(self, address: str) -> list[str] | None:
@@ -134,7 +136,9 @@ class LocalAliases:
                 continue
             value = await self._maps.find(name)
             if value is not None:
-                return await self._each(recipient, destinations(value), domain, above | {name}, "alias")
+                found = await self._each(recipient, destinations(value), domain, above | {name}, "alias")
+                nothing = _refused(recipient, "deferred", "4.3.0", f"no recipient in alias lookup result for {name}")
+                return found or [nothing]
         if self._luser_relay and local_user(local, self._delimiters) is None:
             return await self._relayed(recipient)
         return [recipient]

@@ -77,7 +77,9 @@ class Deliverer:
         for given in recipients:
             fresh = not given.expanded
             for one in await self._aliases.expand_virtual([given], mappings=mappings):
-                found += [one] if isinstance(one, Result) else await self._placed(envelope, one, fresh)
+                placed = [one] if isinstance(one, Result) else await self._placed(envelope, one, fresh)
+                lost = Result(given, "deferred", "4.3.0", "alias expansion gives no recipient", service="error")
+                found += placed or [lost]
         return _once(found)
 
     async def _placed(self, envelope: Envelope, recipient: Recipient,

@@ -152,6 +152,9 @@ class VirtualAgent:
     def __init__(self, settings: Settings, lookups: Lookups, mailboxes: Mailboxes) -> None:
         self._mailboxes = mailboxes
         self._base = settings[p.VIRTUAL_MAILBOX_BASE]
+        if self._base:
+            with contextlib.suppress(OSError):
+                os.mkdir(self._base, 0o755)
         self._maps = Maps.of(settings[p.VIRTUAL_MAILBOX_MAPS], lookups)
         self._uids = Maps.of(settings[p.VIRTUAL_UID_MAPS], lookups)
         self._gids = Maps.of(settings[p.VIRTUAL_GID_MAPS], lookups)

@@ -1,9 +1,9 @@
 """Which servers take mail for this next hop? From transport(5) syntax and DNS to addresses in the order of trying.
 
 `[host]`, `[host]:port`, `host`, `host:port`, `unix:path`, `inet:host:port`, and lists of them; without brackets MX
-records decide (RFC 5321 5.1): by preference, at random among equals, addresses of the name itself when there is no MX, nothing
-when the MX is null (RFC 7505), and only servers better than ourselves when we are one of them. This file must not know
-how mail is handed over.
+records decide (RFC 5321 5.1): by preference, at random among equals, addresses of the name itself when there is no
+MX, nothing when the MX is null (RFC 7505), and only servers better than ourselves when we are one of them. This file
+must not know how mail is handed over.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Finder:
         found: list[Endpoint] = []
         failure: Unreachable | None = None
         for hop in re.split(r"[, \t]+", nexthop.strip()) if not nexthop.startswith("unix:") else [nexthop]:
-            servers = await self._find(hop) if hop else Unreachable("5.4.4", f"bad next hop: {nexthop}")
+            servers = await self._find(hop)
             if isinstance(servers, Unreachable):
                 failure = servers
             else:
@@ -67,7 +67,7 @@ class Finder:
         read = _HOP.fullmatch(hop.removeprefix("inet:"))
         port = self._port(read["port"]) if read else None
         if read is None or port is None:
-            return Unreachable("5.4.4", f"bad next hop: {hop}")
+            return Unreachable("4.3.5", f"mail system configuration error: bad next hop: {hop}")
         host = read["host"].lower().rstrip(".")
         address = _address(host, literal=bool(read["open"]))
         if address is not None:

@@ -25,7 +25,7 @@ from gatepost.span import ConfigError
 
 BUILT_IN = {"smtp": "smtp", "relay": "smtp", "lmtp": "lmtp", "local": "local", "virtual": "virtual", "error": "error",
             "retry": "error", "discard": "discard"}
-IMMEDIATE = ("error", "discard", "")
+WAITING = ("smtp", "lmtp", "local", "virtual")
 
 _STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})[ \t]+")
 
@@ -46,7 +46,7 @@ class Transport:
     @property
     def immediate(self) -> bool:
         """It answers without waiting for anything."""
-        return self.command in IMMEDIATE
+        return self.command not in WAITING
 
 
 class Transports:
