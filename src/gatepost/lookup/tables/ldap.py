@@ -106,12 +106,13 @@ class LdapConnection:
             for name in onward:
                 yield from self._values(name, "(objectclass=*)", "BASE", depth + 1)
 
-    def _entries(self, base: str, wanted: str, scope: str, names: list[str]) -> list[dict[str, Any]]:
+    def _entries(self, base: str, wanted: str, scope: str, names: list[str]) -> list[dict[str, list[bytes]]]:
         self.handle.search(base, wanted, search_scope=scope, attributes=names, size_limit=self.search.size_limit)
         result = self.handle.result or {}
         if result.get("result", 0) not in SEARCHED_TO_NOTHING:
             raise LookupFailure(f"{self.search.results.spec}: search error: {result.get('description')}")
-        return [entry["attributes"] for entry in self.handle.response or [] if entry.get("type") == "searchResEntry"]
+        found = self.handle.response or []
+        return [entry["raw_attributes"] for entry in found if entry.get("type") == "searchResEntry"]
 
     def close(self) -> None:
         """Closing must not fail."""
@@ -121,13 +122,12 @@ class LdapConnection:
             return  # it was broken already
 
 
-def _of(entry: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
+def _of(entry: dict[str, list[bytes]], names: tuple[str, ...]) -> Iterator[str]:
     """All values of these attributes; attribute names are written in any case."""
     by_name = {name.lower(): values for name, values in entry.items()}
     for name in names:
-        values = by_name.get(name.lower()) or []
-        for value in values if isinstance(values, list) else [values]:
-            yield value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+        for value in by_name.get(name.lower(), ()):
+            yield value.decode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)

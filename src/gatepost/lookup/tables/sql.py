@@ -173,7 +173,8 @@ def prepare_mysql(config: ClientConfig) -> tuple[list[str], Callable[[str], SqlC
         if port:
             place["port"] = int(port)
         handle = pymysql.connect(autocommit=True, connect_timeout=30, read_timeout=60, **place, **options)
-        return SqlConnection(handle, query, handle.escape_string)
+        # `escape` knows the server's NO_BACKSLASH_ESCAPES; the operator's text has the quotes already.
+        return SqlConnection(handle, query, lambda text: str(handle.escape(text))[1:-1])
 
     return config.words("hosts", "localhost"), connect
 
