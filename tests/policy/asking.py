@@ -27,8 +27,13 @@ SITE = {
 STRANGER = Client("198.51.100.7", port="2525")
 
 
-def policy(config: Mapping[str, str] | None = None, lookups: FakeLookups | None = None) -> Policy:
-    settings = Settings.of({**SITE, **(config or {})})
+def policy(config: Mapping[str, str] | None = None, lookups: FakeLookups | None = None, *,
+           relay_default: bool = False) -> Policy:
+    """The site with `config`; `relay_default`: smtpd_relay_restrictions is not set."""
+    values = {**SITE, **(config or {})}
+    if relay_default:
+        del values["smtpd_relay_restrictions"]
+    settings = Settings.of(values)
     world = lookups or FakeLookups()
     return Policy(settings, world, Classes(settings, world))
 

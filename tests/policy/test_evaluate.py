@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -291,3 +292,25 @@ def test_the_trace_names_list_token_outcome_and_lookups() -> None:
         ("smtpd_recipient_restrictions", f"check_recipient_access {table}", "DUNNO"),
         ("smtpd_reject_unlisted_recipient", "yes", "DUNNO")]
     assert decision.trace[2].lookups == [(table, "user@example.test", "DUNNO")]
+
+
+def test_what_has_to_wait_waits_in_a_task_of_the_loop() -> None:
+    class Slow(FakeLookups):
+        async def delegate(self, service: Any, attributes: Any) -> str:
+            answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(answer.set_result, "REJECT by a slow server")
+            return await answer
+
+    async def decide() -> str:
+        asked = policy({"smtpd_recipient_restrictions": "check_policy_service inet:127.0.0.1:10023"}, Slow())
+        return str((await asked.decide("rcpt", facts())).reply)
+
+    assert asyncio.run(decide()) == "554 5.7.1 <user@example.test>: Recipient address rejected: by a slow server"
+
+
+def test_the_default_relay_list_of_old_levels_is_told() -> None:
+    asked = policy({"compatibility_level": "0",
+                    "smtpd_recipient_restrictions": "warn_if_reject reject, defer_if_permit"}, relay_default=True)
+    lines = [text for kind, text in ask(asked, "rcpt", facts(recipient="x@far.example")).log if kind == "plain"]
+    assert lines == ['using backwards-compatible default setting "smtpd_relay_restrictions = (empty)" to avoid "Relay '
+                     'access denied" error for recipient "x@far.example" from client "unknown[198.51.100.7]"']

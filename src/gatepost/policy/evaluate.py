@@ -65,7 +65,7 @@ class Policy:
         self._words: dict[str, tuple[Word, ...]] = {name: settings[parameter] for name, (parameter, _) in LISTS.items()}
         self.programs = {name: self._compiler.compile(parameter.name, self._words[name], default)
                          for name, (parameter, default) in LISTS.items()}
-        self._would_relay = self._compiler.compile("", [Word(word) for word in WOULD_RELAY])
+        self._would_relay = self._compiler.compile("smtpd_relay_restrictions", [Word(word) for word in WOULD_RELAY])
         self._delayed = settings[p.SMTPD_DELAY_REJECT]
         self._unlisted_sender = alone(reject_unlisted_sender, p.SMTPD_REJECT_UNLISTED_SENDER, settings)
         self._unlisted_recipient = alone(reject_unlisted_recipient, p.SMTPD_REJECT_UNLISTED_RECIPIENT, settings)

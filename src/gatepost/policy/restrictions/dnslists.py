@@ -23,9 +23,12 @@ LONGEST_REASON = 500  # bytes of TXT that go into a reply
 MAY_PERMIT = (Outcome.OK, Outcome.DEFER_IF_REJECT)
 
 
-def reversed_address(address: str) -> str:
-    """4.3.2.1 for 1.2.3.4; reversed nibbles for IPv6 (RFC 5782 2.1, 2.4)."""
-    return re.sub(r"\.(in-addr|ip6)\.arpa$", "", ipaddress.ip_address(address).reverse_pointer)
+def reversed_address(address: str) -> str | None:
+    """4.3.2.1 for 1.2.3.4; reversed nibbles for IPv6 (RFC 5782 2.1, 2.4); None for what is no address."""
+    try:
+        return re.sub(r"\.(in-addr|ip6)\.arpa$", "", ipaddress.ip_address(address).reverse_pointer)
+    except ValueError:
+        return None
 
 
 def _is_name(domain: str) -> bool:
@@ -46,7 +49,9 @@ async def _listed(question: Question, query: str, argument: DnsList) -> bool:
     return any(map(argument.lists, answers))
 
 
-async def _refused_if_listed(question: Question, key: str, what: str, argument: DnsList, class_: str) -> Answer:
+async def _refused_if_listed(question: Question, key: str | None, what: str, argument: DnsList, class_: str) -> Answer:
+    if key is None:
+        return Outcome.DUNNO
     query = f"{key}.{argument.domain}"
     try:
         if not await _listed(question, query, argument):
@@ -155,8 +160,10 @@ async def reject_rhsbl_recipient(question: Question, argument: DnsList) -> Answe
     return await _refused_name(question, domain, argument, question.recipient_subject)
 
 
-async def _permitted_if_listed(question: Question, key: str, argument: DnsList) -> Answer:
+async def _permitted_if_listed(question: Question, key: str | None, argument: DnsList) -> Answer:
     """A list never makes an open relay: the recipient has to be ours."""
+    if key is None:
+        return Outcome.DUNNO
     if question.recipient is not None and not await authorised(question):
         return Outcome.DUNNO
     try:
