@@ -18,7 +18,7 @@ def test_the_filter_transport_of_docker_mailserver() -> None:
 
 
 def test_lmtp_has_parameters_of_its_own() -> None:
-    options = remote_options(Settings.of({"smtp_mail_timeout": "1s", "lmtp_rcpt_timeout": "2s", "myhostname": "h.example",
+    options = remote_options(Settings.of({"smtp_mail_timeout": "1s", "lmtp_rcpt_timeout": "2s",
                                           "lmtp_tls_security_level": "encrypt"}), "lmtp")
     assert (options.lmtp, options.port, options.mx, options.tls) == (True, 24, False, "encrypt")
     assert (options.limits.seconds["MAIL"], options.limits.seconds["RCPT"]) == (300, 2)

@@ -1,8 +1,8 @@
 """How do bytes reach a server? One outbound connection, TCP or a unix socket, plaintext that may become TLS.
 
 Contract: what arrives waits here only until `receive`; `start_tls` throws away what has not been received (RFC 3207
-4.2) and tells it. Every wait has its limit in seconds and ends in TimeoutError; a closed or broken connection is b"". This
-file must not know SMTP.
+4.2) and tells it. Every wait has its limit in seconds and ends in TimeoutError; a closed or broken connection is b"".
+This file must not know SMTP.
 """
 
 from __future__ import annotations
