@@ -40,6 +40,8 @@ class Post:
     def __init__(self) -> None:
         self.fates: dict[str, list[Result]] = {}
         self.delivered: list[tuple[str, tuple[str, ...], bytes]] = []
+        self.aliases: dict[str, list[str]] = {}
+        self.silent: set[str] = set()  # addresses whose results are forgotten
         self.running = 0
         self.most = 0
         self.gate: asyncio.Event | None = None
@@ -58,7 +60,10 @@ class Post:
         if self.gate is not None:
             await self.gate.wait()
         self.running -= 1
-        return [self._result(recipient) for recipient in recipients]
+        expanded = [Recipient(name, recipient.address) if not recipient.expanded else recipient
+                    for recipient in recipients for name in self.aliases.get(recipient.address, [])]
+        plain = [r for r in recipients if r.expanded or r.address not in self.aliases]
+        return [self._result(recipient) for recipient in [*plain, *expanded] if recipient.address not in self.silent]
 
     def _result(self, recipient: Recipient) -> Result:
         fates = self.fates.get(recipient.address)

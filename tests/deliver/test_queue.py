@@ -254,3 +254,35 @@ async def test_more_messages_than_may_be_active_wait_in_the_spool(tmp_path: Path
         assert h.queue.sizes == (5, 15, 0)
         h.post.gate.set()
         await h.until(lambda: len(h.said("removed")) == 20)
+
+
+@pytest.mark.asyncio
+async def test_what_an_alias_stands_for_is_tried_again_without_the_rest(tmp_path: Path) -> None:
+    h = House(tmp_path)
+    await h.open()
+    h.post.aliases = {"all@example.org": ["a@example.org", "b@example.org", "c@example.org"]}
+    h.post.fate("b@example.org", "deferred")
+    h.post.fate("c@example.org", "deferred")
+    await h.give("all@example.org", "other@example.org")
+    await h.quiet()
+    await h.close()
+    [queued] = queue_control.listing(tmp_path)
+    assert [r.address for r in queued.recipients] == ["b@example.org", "c@example.org"]
+    h.post.fates.clear()
+    await h.open()
+    await h.later(400)
+    assert h.post.delivered[-1][1] == ("b@example.org", "c@example.org")
+    assert h.said("to=<b@example.org>, orig_to=<all@example.org>") and len(h.said("removed")) == 1
+    await h.close()
+
+
+@pytest.mark.asyncio
+async def test_a_recipient_without_result_is_deferred(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        h.post.silent = {"r@example.org"}
+        await h.give("q@example.org", "r@example.org")
+        await h.quiet()
+        assert h.said("to=<r@example.org>, relay=none") and h.said("(delivery gave no result)")
+        h.post.silent = set()
+        await h.later(301)
+        assert h.post.delivered[-1][1] == ("r@example.org",)

@@ -19,14 +19,14 @@ import socket
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from gatepost.config.settings import Settings
 from gatepost.deliver import queue_control
 from gatepost.deliver.envelope import Recipient
 from gatepost.deliver.queue_deferred import Deferred
 from gatepost.deliver.queue_id import key_of
-from gatepost.deliver.queue_message import Message, complete, read_state, state_of, targets
+from gatepost.deliver.queue_message import Message, complete, read_state, state_of, still_open, targets
 from gatepost.deliver.queue_reports import Reporter
 from gatepost.deliver.queue_rules import QueueRules
 from gatepost.deliver.queue_sites import Job, Sites
@@ -326,21 +326,17 @@ class Queue:
 
     # -- results --------------------------------------------------------------------------------------------------
 
-    def _record(self, job: Job, results: Iterable[Result], begun: float) -> None:
+    def _record(self, job: Job, results: Sequence[Result], begun: float) -> None:
         message = job.message
-        done: set[int] = set()
         for result in results:
             self._tell(message, result, begun)
             if result.status == DEFERRED:
                 message.delayed.append(result)
-                continue
-            done.add(id(result.recipient))
-            if result.status == BOUNCED:
+            elif result.status == BOUNCED:
                 message.failed.append(result)
             else:
                 self._reporter.note_success(message, result)
-        if done:
-            message.open = [recipient for recipient in message.open if id(recipient) not in done]
+        message.open = still_open(message, job.recipients, results)
         self._ended(message)
 
     def _tell(self, message: Message, result: Result, begun: float) -> None:

@@ -63,15 +63,25 @@ def read_state(text: str) -> tuple[list[Recipient], list[Result], bool]:
             results.append(Result(recipient, DEFERRED, row[4], row[5], row[6]))
     return recipients, results, bool(value["warned"])
 
+class Answers:
+    """Which recipients do these results answer? Their own, and an unexpanded one by results of what its aliases stand
+    for (`original`)."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._same = {(result.recipient.address, result.recipient.original) for result in results}
+        self._originals = {result.recipient.original for result in results}
+
+    def __contains__(self, recipient: Recipient) -> bool:
+        if (recipient.address, recipient.original) in self._same:
+            return True
+        return not recipient.original and recipient.address in self._originals
+
+
 def complete(recipients: Sequence[Recipient], results: Sequence[Result]) -> list[Result]:
-    """Every recipient has a result of its own, whatever was returned; results of others (aliases) stay."""
+    """Every recipient has a result, whatever was returned: its own, or those of the addresses that it stands for
+    (aliases: new recipients with its address as `original`)."""
     answered = {id(result.recipient) for result in results}
-    complete = list(results)
-    for recipient in recipients:
-        if id(recipient) not in answered:
-            same = [r for r in results if recipient.address in (r.recipient.address, r.recipient.original)]
-            for result in same:
-                result.recipient = recipient
-            if not same:
-                complete.append(Result(recipient, DEFERRED, "4.3.0", "delivery gave no result", service="error"))
-    return complete
+    originals = {result.recipient.original for result in results}
+    return list(results) + [
+        Result(recipient, DEFERRED, "4.3.0", "delivery gave no result", service="error")
+        for recipient in recipients if id(recipient) not in answered and recipient.address not in originals]
