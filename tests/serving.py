@@ -24,10 +24,13 @@ GATEPOST = Path(sys.executable).parent / "gatepost"
 STOP_SECONDS = 5.0
 
 _WARM = """
-import importlib, os, pkgutil, resource, signal, sys
+import contextlib, importlib, io, os, pkgutil, resource, signal, sys
 import gatepost.cli.main
 for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
     importlib.import_module(module.name)
+sys.argv = ["gatepost", "serve", "--help"]  # what is imported only when a command is run
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    gatepost.cli.main.main()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 print("warm", flush=True)
 for line in sys.stdin:
