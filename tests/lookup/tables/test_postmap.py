@@ -320,3 +320,33 @@ def test_warnings(spec: str) -> None:
     tables = Tables()
     tables.open(spec)
     assert tables.warnings == run_postmap(spec, "key")[1]
+
+
+ALIASES = """# aliases
+root: a@b.c, "d e"@f
+Postmaster:   root
+"Mail List": |"/bin/x y"
+plain value
+noval:
+multi:
+  x, y
+multi: z
+a@b: c
+"""
+
+
+@pytest.mark.parametrize("key", ["root", "ROOT", "postmaster", "mail list", '"mail list"', "plain", "noval", "multi",
+                                 "a@b"])
+def test_aliases(key: str, tmp_path: Path) -> None:
+    """A table that alias_maps names is read as postalias reads it."""
+    path = tmp_path / "aliases"
+    path.write_text(ALIASES)
+    os.utime(path, (1, 1))
+    assert POSTMAP
+    subprocess.run([POSTMAP.replace("postmap", "postalias"), "-c", configuration(), f"hash:{path}"],
+                   capture_output=True, check=True)
+    os.utime(f"{path}.db", (2, 2))
+    tables = Tables({"alias_maps": f"hash:{path}, nis:mail.aliases"})
+    answer, warnings = run_postmap(f"hash:{path}", key)
+    assert tables.ask(f"hash:{path}", key) == [answer]
+    assert not warnings

@@ -1,9 +1,10 @@
 """What does the source text of an indexed table say? Logical lines to (key, value) entries and warnings.
 
 The format is postmap(1)'s: key, white space, value; a key may hold quoted blanks and backslash escapes; keys are folded
-to lower case. Lines that do not read are skipped with a warning in postmap's words. Logical lines follow the rule of
-config/source.py without its memory of places: tables have a hundred thousand lines, and their warnings name lines only.
-This file must not open files.
+to lower case. Alias files have postalias(1)'s instead: name, colon, value; a quoted name loses its quotes. Lines that do
+not read are skipped with a warning in Postfix's words. Logical lines follow the rule of config/source.py without its
+memory of places: tables have a hundred thousand lines, and their warnings name lines only. This file must not open
+files.
 """
 
 from __future__ import annotations
@@ -105,3 +106,34 @@ def read_source(text: str, stray: Callable[[str], None]) -> Iterator[Entry | Bad
         if key.endswith(":"):
             yield BadLine(line.number, 'record is in "key: value" format; is this an alias file?', kept=True)
         yield Entry(fold(key), value, line.number, key)
+
+
+def read_aliases(text: str, stray: Callable[[str], None]) -> Iterator[Entry | BadLine]:
+    """The same for an alias file (aliases(5))."""
+    for line in logical_lines(text, stray):
+        name, value = _split_alias(line.text)
+        if not name or not value:
+            yield BadLine(line.number, "need name:value pair")
+        elif "@" in name:
+            yield BadLine(line.number, "name must be local")
+        else:
+            yield Entry(fold(name), value, line.number, name)
+
+
+def _split_alias(line: str) -> tuple[str, str]:
+    """Split at the first colon outside quotes; the name without its quotes and escapes, "" when there is no colon."""
+    name = ""
+    quoted = escaped = False
+    for at, char in enumerate(line):
+        if escaped:
+            name += char
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif char == ":" and not quoted:
+            return name.strip(BLANKS), line[at + 1 :].strip(BLANKS)
+        else:
+            name += char
+    return "", ""

@@ -1,4 +1,4 @@
-"""What does the machine itself know? `unix:passwd.byname`, `unix:group.byname`, `environ:`, and `fail:` for testing.
+"""What does the machine itself know? `unix:passwd.byname`, `unix:group.byname`, `environ:`, `nis:`, `fail:`.
 
 Postfix DATABASE_README. The passwd and group databases are asked through the C library at every lookup; a name service
 that waits for a network makes these lookups wait too, as it does in Postfix. This file must not read files itself.
@@ -78,4 +78,10 @@ def open_fail(name: str, _: Opening) -> OpenTable:
     return FailingTable(f"fail:{name}", partial=False)
 
 
-OPENERS: dict[str, Opener] = {"unix": open_unix, "environ": open_environ, "fail": open_fail}
+def open_nis(name: str, opening: Opening) -> OpenTable:
+    """`nis:map`, which stands in the default of alias_maps: as Postfix without a NIS domain, it knows no key."""
+    opening.warn(f"nis:{name}: NIS lookups disabled")
+    return AskedTable(f"nis:{name}", lambda _: None)
+
+
+OPENERS: dict[str, Opener] = {"unix": open_unix, "environ": open_environ, "fail": open_fail, "nis": open_nis}
