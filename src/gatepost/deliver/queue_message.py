@@ -31,7 +31,6 @@ class Message:
     warned: bool = False
     deleted: bool = False
     flushed: bool = False  # an operator wants it tried: defer_transports does not count
-    stored: bool = False  # the spool has a state of it
 
 
 def targets(envelope: Envelope) -> list[Recipient]:
@@ -63,6 +62,7 @@ def read_state(text: str) -> tuple[list[Recipient], list[Result], bool]:
             results.append(Result(recipient, DEFERRED, row[4], row[5], row[6]))
     return recipients, results, bool(value["warned"])
 
+
 class Answers:
     """Which recipients do these results answer? Their own, and an unexpanded one by results of what its aliases stand
     for (`original`)."""
@@ -78,10 +78,17 @@ class Answers:
 
 
 def complete(recipients: Sequence[Recipient], results: Sequence[Result]) -> list[Result]:
-    """Every recipient has a result, whatever was returned: its own, or those of the addresses that it stands for
-    (aliases: new recipients with its address as `original`)."""
-    answered = {id(result.recipient) for result in results}
-    originals = {result.recipient.original for result in results}
-    return list(results) + [
-        Result(recipient, DEFERRED, "4.3.0", "delivery gave no result", service="error")
-        for recipient in recipients if id(recipient) not in answered and recipient.address not in originals]
+    """The results, and a deferral for each recipient that was forgotten: a recipient never just disappears."""
+    answers = Answers(results)
+    forgotten = [recipient for recipient in recipients if recipient not in answers]
+    return [*results, *(Result(recipient, DEFERRED, "4.3.0", "delivery gave no result", service="error")
+                        for recipient in forgotten)]
+
+
+def still_open(message: Message, recipients: Sequence[Recipient], results: Sequence[Result]) -> list[Recipient]:
+    """Who is to be tried again after a delivery to `recipients`: others, and what its deferred results name (aliases
+    were expanded by then, and are not again)."""
+    answers = Answers(results)
+    tried = {id(recipient) for recipient in recipients if recipient in answers}
+    left = [recipient for recipient in message.open if id(recipient) not in tried]
+    return left + [result.recipient for result in results if result.status == DEFERRED]
