@@ -62,8 +62,8 @@ PATTERN_TYPES = ("regexp:", "pcre:", "cidr:", "tcp:", "socketmap:", "randmap:", 
 class FakeLookups:
     """Lookups answered from dictionaries; see the module. Missing DNS names are NOT_FOUND, missing policy answers fail.
 
-    `policy` maps an endpoint to one action or to a list of actions, given in turn (the last one stays). `on_delegate`
-    of `delegate` sees the attributes in `asked`. `verified` maps an address to what a probe found.
+    `policy` maps an endpoint to one action or to a list of actions, given in turn (the last one stays); the
+    attributes are in `asked`. `verified` maps an address to what a probe found.
     """
 
     def __init__(self, *, tables: Mapping[str, TableAnswers] | None = None,

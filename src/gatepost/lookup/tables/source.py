@@ -1,8 +1,8 @@
 """What does the source text of an indexed table say? Logical lines to (key, value) entries and warnings.
 
 The format is postmap(1)'s: key, white space, value; a key may hold quoted blanks and backslash escapes; keys are folded
-to lower case. Alias files have postalias(1)'s instead: name, colon, value; a quoted name loses its quotes. Lines that do
-not read are skipped with a warning in Postfix's words. Logical lines follow the rule of config/source.py without its
+to lower case. Alias files have postalias(1)'s instead: name, colon, value; a quoted name loses its quotes. Lines that
+do not read are skipped with a warning in Postfix's words. Logical lines follow the rule of config/source.py without its
 memory of places: tables have a hundred thousand lines, and their warnings name lines only. This file must not open
 files.
 """
