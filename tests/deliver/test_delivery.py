@@ -174,6 +174,20 @@ def test_the_filter_gets_the_whole_message_with_virtual_aliases_expanded() -> No
     asyncio.run(play())
 
 
+def test_closing_lets_running_deliveries_end(tmp_path: Path) -> None:
+    async def play() -> None:
+        deliverer = Deliverer(loads(MAIN + f"virtual_mailbox_base = {tmp_path}\n", MASTER), FakeLookups(tables=TABLES))
+        message = envelope("joe@box.example")
+        content = Text(b"0123456789\r\n" * 300_000)
+        running = asyncio.ensure_future(deliverer.deliver(message, message.recipients, content))
+        await asyncio.sleep(0)
+        await deliverer.close()
+        assert not running.done()
+        assert [result.status for result in await running] == ["sent"]
+
+    asyncio.run(play())
+
+
 @pytest.fixture
 def sink() -> Iterator[object]:
     """smtp-sink processes, ended with the test."""

@@ -33,9 +33,19 @@ class Deliverer:
         self._aliases = Aliases(configuration.main, lookups, self._classes)
         self._router = Router(configuration.main, lookups, self._classes)
         self._transports = Transports(configuration, lookups)
+        self._running = 0
+        self._closing = False
 
     async def deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
         """One attempt for these recipients."""
+        self._running += 1
+        try:
+            return await self._deliver(envelope, recipients, content)
+        finally:
+            self._running -= 1
+            self._close_when_idle()
+
+    async def _deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
         groups: dict[Destination, list[Recipient]] = {}
         results: list[Result] = []
         for one in await self._expand(envelope, recipients):
@@ -66,8 +76,14 @@ class Deliverer:
         return Destination() if isinstance(found, Result) else found
 
     async def close(self) -> None:
-        """Close kept connections and wait for mailboxes that are being written."""
-        self._transports.close()
+        """Close kept connections and the threads, as soon as no delivery is running any more; does not wait for that
+        (a reload must not)."""
+        self._closing = True
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        if self._closing and not self._running:
+            self._transports.close()
 
     async def _expand(self, envelope: Envelope,
                       recipients: Sequence[Recipient]) -> list[Placed]:

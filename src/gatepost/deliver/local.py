@@ -57,8 +57,8 @@ class Mailboxes:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="mailbox")
 
     def close(self) -> None:
-        """Wait for what is being written."""
-        self._threads.shutdown()
+        """Let the threads end when they are done; nothing can be stored any more."""
+        self._threads.shutdown(wait=False)
 
     async def store(self, place: Place, header: bytes, content: Content, attempts: int) -> None:
         """Write a message into a mailbox. OSError when it cannot be."""

@@ -60,7 +60,7 @@ class Transports:
         self._remotes: list[Remote] = []
 
     def close(self) -> None:
-        """Close kept connections and wait for mailboxes that are being written."""
+        """Close kept connections and the threads that write mailboxes."""
         for remote in self._remotes:
             remote.close()
         self._mailboxes.close()
