@@ -49,7 +49,7 @@ class Peer:
         self.connections += 1
         try:
             await self._talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, EOFError, ssl.SSLError):
+        except (ConnectionError, EOFError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
