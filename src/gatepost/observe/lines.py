@@ -118,7 +118,8 @@ def pipelining(after: str, namaddr: str, data: bytes) -> str:
 
 
 def non_smtp_command(namaddr: str, text: str) -> str:
-    return f"non-SMTP command from {namaddr}: {text[:SHOWN]}"
+    """`text` as the client sent it, in UTF-8 with surrogates for other bytes; shown as C would write it."""
+    return f"non-SMTP command from {namaddr}: {escaped(text.encode('utf-8', 'surrogateescape'))}"
 
 
 def illegal_address(namaddr: str, verb: str, text: str) -> str:
