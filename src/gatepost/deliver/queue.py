@@ -109,6 +109,13 @@ class Queue:
         self._deferred.hurry_all(self._clock())
         self._look.set()
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Go on under new settings; what is under way ends under the old ones."""
+        self.rules = QueueRules(settings)
+        self._tag = f"{self.rules.syslog_name}/qmgr"
+        self._reporter = Reporter(self._spool, self.rules, self._log, self._clock)
+        self._sites.rules = self.rules
+
     async def change(self, verb: str, queue_id: str) -> bool:
         """Flush, hold, release or delete one message (queue_control.change). False when there is none."""
         directory = self._spool.directory

@@ -50,7 +50,7 @@ class Sites:
     """All destinations with work or out of order."""
 
     def __init__(self, rules: QueueRules) -> None:
-        self._rules = rules
+        self.rules = rules
         self._sites: dict[Destination, Site] = {}
         self._lines: dict[str, Line] = {}
         self._suspended: dict[Destination, tuple[float, str, str]] = {}  # until when, dsn, why
@@ -63,7 +63,7 @@ class Sites:
             line = self._lines.get(transport)
             if line is None:
                 line = self._lines[transport] = Line()
-            site = self._sites[destination] = Site(destination, line, self._rules.concurrency(transport))
+            site = self._sites[destination] = Site(destination, line, self.rules.concurrency(transport))
         return site
 
     def begin(self, job: Job) -> bool:
@@ -73,7 +73,7 @@ class Sites:
             site.waiting.append(job)
             return False
         site.running += 1
-        if site.line.running >= self._rules.process_limit:
+        if site.line.running >= self.rules.process_limit:
             site.line.waiting.append(job)
             return False
         site.line.running += 1
@@ -97,7 +97,7 @@ class Sites:
         """Results came in: is the destination out of order?"""
         first = results[0] if results else None
         if first is not None and first.dsn.startswith("4.4.") and all(r.status == DEFERRED for r in results):
-            until = now + self._rules.minimal_backoff
+            until = now + self.rules.minimal_backoff
             self._suspended[destination] = (until, first.dsn, f"delivery temporarily suspended: {first.text}")
         elif self._suspended:
             self._suspended.pop(destination, None)

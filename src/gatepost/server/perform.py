@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gatepost.deliver.content_received import TlsSeen
 from gatepost.deliver.envelope import Origin
 from gatepost.server.answers import content, envelope, greeting, identification
+from gatepost.server.answers.asking import SILENT
 from gatepost.server.eagerly import eagerly
 from gatepost.server.message import Effects, Message
 from gatepost.server.tell import Teller
@@ -86,10 +87,11 @@ class Performer:
     # ------------------------------------------------------------------ actions
 
     def _send(self, reply: Reply) -> None:
+        if reply is SILENT:
+            return
         if self._wording is not None and reply.code >= 400:
             reply = self._wording.apply(reply, self)
-        if reply.text or reply.status:
-            self.connection.send(reply.render())
+        self.connection.send(reply.render())
 
     def _ask(self, ask: Ask) -> Awaitable[None] | None:
         return eagerly(_STAGES[ask.stage](self, ask.subject), self._answer)

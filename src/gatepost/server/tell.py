@@ -85,10 +85,7 @@ def _notify(teller: Teller, fact: facts.UnknownNotify) -> None:
 
 
 def _bare(teller: Teller, fact: facts.BareNewline) -> None:
-    transaction = teller.session.transaction
-    recipients = transaction.recipients if transaction else []
-    teller.access("reject", fact.stage, "bare <LF> received", transaction.sender if transaction else None,
-                  recipients[-1].address if recipients else None)
+    teller.access("reject", fact.stage, "bare <LF> received", fact.sender, fact.recipient)
 
 
 def _bdat(teller: Teller, fact: facts.MalformedBdat) -> None:
@@ -123,6 +120,8 @@ def _auth(teller: Teller, fact: facts.AuthFailed) -> None:
 
 
 def _dropped(teller: Teller, fact: facts.PlaintextDropped) -> None:
+    if not teller.session.options.strict_groups:
+        return  # Postfix drops it without a word
     teller.info(f"plaintext dropped behind STARTTLS from {teller.client.namaddr}: {fact.count} bytes: "
                 f"{lines.escaped(fact.text)}")
 

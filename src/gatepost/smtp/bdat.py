@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.smtp import content, events, sentences
 from gatepost.smtp.actions import Content, Stage
-from gatepost.smtp.facts import BareNewline, ContentLimit, MalformedBdat, NullBdat
+from gatepost.smtp.facts import ContentLimit, MalformedBdat, NullBdat
 from gatepost.smtp.grammar import Token
 from gatepost.smtp.options import BareLf
 from gatepost.smtp.reply import Reply
@@ -113,7 +113,7 @@ def _taken(session: Session, chunk: Chunk) -> None:
         reply = Reply(250, "2.0.0", f"Ok: {transaction.size} bytes queued")
         content.end_of_message(session, transaction.size, bare=bare, overflown=False, reply=reply)
     elif bare:
-        session.observe(BareNewline("END-OF-MESSAGE"))
+        content.observe_bare(session)
         session.reset()
         session.state = State.BDAT_LOST
         session.finish(sentences.bare_lf(session.options.bare_lf_reject_code, session.options.hostname))

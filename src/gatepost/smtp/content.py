@@ -80,12 +80,19 @@ def end_of_message(session: Session, size: int, *, bare: bool, overflown: bool, 
     session.transaction.size = size
     options = session.options
     if bare:
-        session.observe(BareNewline("END-OF-MESSAGE"))
+        observe_bare(session)
         _refuse(session, sentences.bare_lf(options.bare_lf_reject_code, options.hostname))
     elif overflown:
         _refuse(session, sentences.MESSAGE_TOO_BIG)
     else:
         session.ask(Stage.END_OF_MESSAGE, size, lambda answer: _decided(session, answer, reply))
+
+
+def observe_bare(session: Session) -> None:
+    """Tell of a bare newline in content, while the transaction is still there."""
+    transaction = session.transaction
+    assert transaction is not None
+    session.observe(BareNewline("END-OF-MESSAGE", transaction.sender, transaction.recipients[0].address))
 
 
 def _refuse(session: Session, reply: Reply) -> None:

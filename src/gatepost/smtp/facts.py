@@ -46,9 +46,12 @@ class UnknownNotify:
 
 @dataclass(slots=True)
 class BareNewline:
-    """A line ended in a bare LF where that is refused; `stage` as Postfix logs it."""
+    """A line ended in a bare LF where that is refused; `stage` as Postfix logs it, with the transaction's sender and
+    first recipient, None when there are none."""
 
     stage: str
+    sender: str | None = None
+    recipient: str | None = None
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AuthStep:
-    """One line from the client: the first carries the mechanism, in upper case; `response` is base64 as sent, None when
+    """One line from the client: the first carries the mechanism as typed; `response` is base64 as sent, None when
     the AUTH command had no initial response."""
 
     mechanism: str
@@ -44,7 +44,7 @@ def auth(session: Session, words: list[Token]) -> None:
         session.finish(sentences.SYNTAX_AUTH)
     else:
         initial = words[2].text if len(words) == 3 else None
-        _step(session, AuthStep(words[1].text.upper(), initial, True))
+        _step(session, AuthStep(words[1].text, initial, True))
 
 
 def _step(session: Session, step: AuthStep) -> None:

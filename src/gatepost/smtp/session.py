@@ -324,7 +324,9 @@ class Session:
         elif line.endswith(b"\r"):
             line = line[:-1]
         elif mode is BareLf.REJECT:
-            self.observe(BareNewline(self.where))
+            transaction = self.transaction
+            known = (transaction.sender, *[r.address for r in transaction.recipients[:1]]) if transaction else ()
+            self.observe(BareNewline(self.where, *known))
             self._out.append(Send(sentences.bare_lf(options.bare_lf_reject_code, options.hostname)))
             self.end("")
             return False
@@ -398,11 +400,9 @@ class Session:
         return False
 
     def _dispatch(self, name: str, command: Command, words: list[Token]) -> None:
-        refusal = None
-        if command.available is not None:
+        refusal = command.needs_helo if self.options.helo_required and self.helo is None else None
+        if refusal is None and command.available is not None:
             refusal = command.available(self)
-        if refusal is None and command.needs_helo and self.options.helo_required and self.helo is None:
-            refusal = command.needs_helo
         if refusal is None:
             refusal = OUT_OF_ORDER[self.state].get(name)
         if refusal is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Answer = Reply | Answered | None
 
+SILENT = Reply(421, "", "")  # the end of the session, without a word (access(5) HANGUP)
 LOOKUP_ERROR = Reply(451, "4.3.0", "Temporary lookup error")
 
 
@@ -64,8 +65,7 @@ def told(on: Performer, decision: Decision, recipient: str | None, sender: str |
     for effect in decision.effects:
         on.effects.add(effect)
     if decision.hangup_silently:
-        on.connection.hang_up()
-        return Answered(Reply(421, "", ""))
+        return SILENT
     return decision.reply
 
 

@@ -35,9 +35,9 @@ async def data(on: Performer, _: object) -> Answer:
 
 
 def _only_recipient(on: Performer) -> str | None:
-    """Log lines of the DATA stages name the last recipient."""
+    """Log lines of the DATA stages name the recipient when there is one."""
     transaction = on.session.transaction
-    return transaction.recipients[-1].address if transaction and transaction.recipients else None
+    return transaction.recipients[0].address if transaction and len(transaction.recipients) == 1 else None
 
 
 async def end_of_message(on: Performer, size: int) -> Answer:

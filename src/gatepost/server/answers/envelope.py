@@ -81,6 +81,7 @@ async def mail(on: Performer, transaction: Transaction) -> Answer:
             return refusal
     free = service.room.lacking()
     if free is not None:
+        on.teller.access("reject", "MAIL", str(NO_ROOM), None, None)
         on.teller.warning(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
         return NO_ROOM
     return None
