@@ -67,19 +67,22 @@ def waiting_times(servers: Sequence[Server], count: int) -> dict[tuple[str, int]
     return out
 
 
-def idle_memory(servers: Sequence[Server]) -> dict[tuple[str, int], float]:
-    """(server, connections) -> bytes a connection."""
+def idle_memory(names: Sequence[str]) -> dict[tuple[str, int], float]:
+    """(server, connections) -> bytes a connection. Each on a server that has just started and answered a few: one that
+    has been busy has memory to spare, and would look smaller."""
     out = {}
-    for server in servers:
-        for count in IDLE[server.name]:
-            settle(server.pid, 5)
-            before = memory(server.pid)
+    for name in names:
+        for count in IDLE[name]:
             try:
-                with idle(server, count):
+                with ALL[name]() as server:
+                    transactions(server, 5, 1)
                     settle(server.pid, 5)
-                    out[server.name, count] = (memory(server.pid) - before) / count
+                    before = memory(server.pid)
+                    with idle(server, count):
+                        settle(server.pid, 5)
+                        out[name, count] = (memory(server.pid) - before) / count
             except (OSError, RuntimeError) as failure:
-                print(f"{count} idle connections to {server.name}: {failure}", file=sys.stderr)
+                print(f"{count} idle connections to {name}: {failure}", file=sys.stderr)
     return out
 
 
@@ -111,7 +114,7 @@ def report(console: Console, names: Sequence[str], servers: Sequence[Server], op
     rows = [(f"dot to 250, {sessions} at a time", _cells(times, names, sessions, 0)) for sessions in (1, 20)]
     rows += [(f"whole session, {sessions} at a time", _cells(times, names, sessions, 2)) for sessions in (1, 20)]
     show(console, f"Milliseconds, p50 / p99 of {options.transactions}", names, rows)
-    sizes = idle_memory(servers)
+    sizes = idle_memory(names)
     cells = {n: [f"{sizes[x, n] / 1024:.1f}" if (x, n) in sizes else "-" for x in names] for n in (1000, 10_000)}
     show(console, "KiB of memory an idle connection", names, [(f"{n} connections", cells[n]) for n in cells])
 
