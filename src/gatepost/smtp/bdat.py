@@ -142,7 +142,7 @@ def _read_chunk(session: Session, chunk: Chunk, use: Callable[[bytes], None], th
     session.in_content = True
 
     def read() -> bool:
-        piece = session.take(min(chunk.left, PIECE))
+        piece = session.inbox.take(min(chunk.left, PIECE))
         chunk.left -= len(piece)
         if piece:
             use(piece)

@@ -39,9 +39,9 @@ def begin(session: Session) -> None:
 
 
 def _read(session: Session, reading: Data) -> bool:
-    waiting = session.waiting()
+    waiting = session.inbox.rest()
     piece, count = reading.frame.feed(waiting)
-    session.used(count)
+    session.inbox.used(count)
     if piece:
         take(session, reading, piece)
     if reading.frame.done:

@@ -105,7 +105,7 @@ def _start(session: Session, answer: events.Answered) -> None:
         return
     session.act(Send(sentences.TLS_READY))
     session.turn.give()
-    dropped = session.drop_buffer()
+    dropped = session.inbox.drop()
     if dropped:
         session.observe(PlaintextDropped(len(dropped), dropped[:100]))
     session.reset()

@@ -77,6 +77,13 @@ class Options:
     command_filter: bool = False
     rate_limits: frozenset[Stage] = frozenset()  # MAIL_RATE, RCPT_RATE: asked before the syntax is judged
 
+    def no_smtp(self, line: str, word: str) -> bool:
+        """Does an unknown command show that the client speaks something else: a message header, or a forbidden word?"""
+        label, colon, _ = line.strip(" \t").partition(":")
+        if colon and not any(char in " \t" for char in label):
+            return True
+        return word.upper() in self.forbidden_words or any(table.get_now(word) is not None for table in self.forbidden)
+
 
 @dataclass(slots=True)
 class Rights:

@@ -15,10 +15,11 @@ from gatepost.smtp.actions import Abandon, Action, Ask, HangUp, Observed, Send, 
 from gatepost.smtp.commands import COMMANDS, OUT_OF_ORDER, Command
 from gatepost.smtp.facts import BareNewline, Ended, NonSmtpCommand, RequestTooLong
 from gatepost.smtp.grammar import Token, fast_tokens, tokenise
+from gatepost.smtp.inbox import Inbox
 from gatepost.smtp.options import BareLf, Options, Rights
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.transaction import State, Transaction
-from gatepost.smtp.turn import Turn
+from gatepost.smtp.turn import SHOWN, Turn
 
 Answer = Callable[[events.Answered], None]
 
@@ -27,10 +28,9 @@ class Session:
     """One conversation. Attributes without underscore may be read by whoever performs its actions."""
 
     __slots__ = (
-        "_answer", "_at", "_awaiting", "_buffer", "_closed", "_eof", "_held", "_long", "_mode", "_out", "_refused_turn",
-        "_skipping", "access_denied", "authenticated", "chunks", "content", "counts", "errors", "esmtp", "helo",
-        "helo_raw", "in_content", "junk", "noted_bare_lf", "options", "rights", "state", "tls", "transaction", "turn",
-        "verb", "where",
+        "_answer", "_awaiting", "_closed", "_eof", "_held", "_mode", "_out", "_refused_turn", "access_denied",
+        "authenticated", "chunks", "content", "counts", "errors", "esmtp", "helo", "helo_raw", "in_content", "inbox",
+        "junk", "noted_bare_lf", "options", "rights", "state", "tls", "transaction", "turn", "verb", "where",
     )
 
     def __init__(self, options: Options, rights: Rights | None = None) -> None:
@@ -54,10 +54,7 @@ class Session:
         self.in_content = False  # the driver grants time by the byte
         self.content: object = None  # content.Data or content.Chunk while one is being read
         self.chunks: object = None  # framing.Chunks of the message that BDAT brings
-        self._buffer = b""
-        self._at = 0
-        self._long = b""
-        self._skipping = False
+        self.inbox = Inbox()
         self._mode: Callable[[], bool] = _wait  # the server speaks first
         self._answer: Answer | None = None
         self._awaiting: Stage | None = None
@@ -84,7 +81,7 @@ class Session:
     @property
     def backlog(self) -> int:
         """Bytes that were handed over and wait to be parsed."""
-        return len(self._buffer) - self._at
+        return len(self.inbox)
 
     @property
     def wants_evidence(self) -> bool:
@@ -114,11 +111,7 @@ class Session:
         data = event.data
         if self.turn.listen(data, event.unacknowledged) and self._early():
             return
-        if self._at < len(self._buffer):
-            self._buffer = self._buffer[self._at:] + data
-        else:
-            self._buffer = data
-        self._at = 0
+        self.inbox.add(data)
         if self._answer is None:
             self._run()
 
@@ -219,25 +212,6 @@ class Session:
         """How the next bytes are read; None: as commands. `read` returns False when it needs more bytes."""
         self._mode = read or self._read_command
 
-    def take(self, limit: int) -> bytes:
-        """Up to `limit` bytes of what waits."""
-        piece = self._buffer[self._at:self._at + limit]
-        self._at += len(piece)
-        return piece
-
-    def waiting(self) -> bytes:
-        """All that waits; `used` says how much of it was consumed."""
-        return self._buffer[self._at:] if self._at else self._buffer
-
-    def used(self, count: int) -> None:
-        """So many bytes of what waits are done with."""
-        self._at += count
-
-    def drop_buffer(self) -> bytes:
-        """Throw away what waits -> what it was (STARTTLS)."""
-        dropped, self._buffer, self._at = self._buffer[self._at:], b"", 0
-        return dropped
-
     def end(self, reason: str) -> None:
         """The session is over."""
         if self._closed:
@@ -247,14 +221,13 @@ class Session:
         self.reset()
         self._out.append(HangUp())
         self._closed = True
-        self._buffer, self._at = b"", 0
+        self.inbox.drop()
 
     # ------------------------------------------------------------------ turns
 
     def overheard(self, verb: str, ends_group: bool, skip: int = 0) -> bool:
         """A command was read; what lies behind it (past `skip` bytes that belong to it) may be early. True: refused."""
-        start = self._at + skip
-        if self.turn.take(verb, ends_group, self._buffer[start:start + 200]):
+        if self.turn.take(verb, ends_group, self.inbox.peek(skip, SHOWN)):
             return self._early()
         return False
 
@@ -284,28 +257,11 @@ class Session:
 
     def read_line(self, limit: int) -> bytes | None:
         """The next line without its LF, cut at `limit` bytes; None when it has not ended yet."""
-        buffer = self._buffer
-        end = buffer.find(b"\n", self._at)
-        if end < 0:
-            if self._skipping:
-                self.used(len(buffer) - self._at)
-            elif len(buffer) - self._at >= limit:
-                self._long, self._skipping = buffer[self._at:self._at + limit], True
-                self.used(len(buffer) - self._at)
-            return None
-        line = buffer[self._at:end]
-        self._at = end + 1
-        if self._skipping:
-            line, self._skipping, self._long = self._long, False, b""
-        elif len(line) >= limit:
-            line = line[:limit]
-        else:
+        line = self.inbox.line(limit)
+        if line is None or not self.inbox.cut:
             return line
         shown = line[:30].decode("utf-8", "replace")
         self.observe(RequestTooLong(limit, "".join(char if char.isprintable() else "?" for char in shown)))
-        if self.options.refuse_long_commands and not self.in_content:
-            self.say(sentences.too_long(self.options.hostname))
-            return None
         return line + b"\r"  # where the line was cut its end is not bare
 
     def _read_command(self) -> bool:
@@ -314,10 +270,12 @@ class Session:
             self._out.append(Send(sentences.too_many_errors(options.hostname)))
             self.end("too many errors")
             return False
-        before = self._at
         line = self.read_line(options.line_length_limit)
         if line is None:
-            return self._at > before and self.backlog > 0
+            return False
+        if self.inbox.cut and options.refuse_long_commands:
+            self.say(sentences.too_long(options.hostname))
+            return True
         mode = self.rights.bare_lf
         if mode is BareLf.NO:
             line = line.rstrip(b"\r")
@@ -421,7 +379,7 @@ class Session:
     def _unknown(self, text: str, word: str) -> None:
         options = self.options
         self.where = "UNKNOWN"
-        if _looks_like_header(text) or self._forbidden(word):
+        if options.no_smtp(text, word):
             self.observe(NonSmtpCommand(text))
             self._out.append(Send(sentences.GOODBYE))
             self.end("")
@@ -432,19 +390,9 @@ class Session:
         else:
             self.say(sentences.UNKNOWN_COMMAND, failed=True)
 
-    def _forbidden(self, word: str) -> bool:
-        options = self.options
-        return word.upper() in options.forbidden_words or any(table.get_now(word) is not None for table in options.forbidden)
-
 
 def _wait() -> bool:
     return False
-
-
-def _looks_like_header(text: str) -> bool:
-    """`Label:` at the start, as a message header has it; blanks may stand before the colon's word only."""
-    label, colon, _ = text.strip(" \t").partition(":")
-    return bool(colon) and not any(char in " \t" for char in label)
 
 
 _EVENTS: dict[type, Callable[[Session, events.Event], None]] = {
