@@ -49,7 +49,7 @@ def test_tokens(line: str, words: list[str]) -> None:
     ("<<a@b>>", "a@b", "a@b"),
     ("<a@b>,<c@d>", None, None),
     ("<a@b,c@d>", None, None),
-    ("<-a@b>", None, None),
+    ("<-a@b>", "-a@b", "-a@b"),
     ("< >", "", ""),
 ])  # fmt: skip
 def test_addresses(token: str, loose: str | None, strict: str | None) -> None:

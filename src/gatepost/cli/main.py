@@ -17,7 +17,9 @@ from gatepost.span import ConfigError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="A mail gateway that makes SMTP clients take turns.")
 
-ConfigDirectory = Annotated[Path | None, typer.Option("-c", "--config", metavar="DIR", help="Directory of main.cf and master.cf.")]
+ConfigDirectory = Annotated[
+    Path | None, typer.Option("-c", "--config", metavar="DIR", help="Directory of main.cf and master.cf.")
+]
 State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Where queue and mail are kept without -c.")]
 
 
@@ -53,8 +55,14 @@ def config_(
     from gatepost.config.show import show
 
     try:
-        for line in show(configuration(config, None, "127.0.0.1:2525"), names or [], only_set=only_set):
+        found = configuration(config, None, "127.0.0.1:2525")
+        for line in show(found, names or [], only_set=only_set):
             print(line)
+        errors = [problem.as_error() for problem in found.problems if problem.severity == "error"]
+        for error in errors[:-1]:
+            print(f"gatepost: {error}", file=sys.stderr)
+        if errors:
+            raise errors[-1]
     except ConfigError as error:
         fail(error)
 

@@ -66,7 +66,8 @@ def serve(directory: Path | None, state: Path | None, listen: str) -> None:
         log.close()
 
 
-async def _main(first: Configuration, directory: Path | None, state: Path | None, listen: str, log: Log, tag: str) -> None:
+async def _main(first: Configuration, directory: Path | None, state: Path | None, listen: str, log: Log,
+                tag: str) -> None:
     ready = [first]
 
     def read() -> Configuration:

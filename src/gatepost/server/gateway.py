@@ -1,7 +1,7 @@
 """How does a configuration become a running gateway? Services built, checked, and joined to spool, queue and delivery.
 
-The work that server/daemon.py starts, reloads and ends. What is wrong in the operator's text is a ConfigError before the
-first socket is bound. This file must not know how a client is served.
+The work that server/daemon.py starts, reloads and ends. What is wrong in the operator's text is a ConfigError before
+the first socket is bound. This file must not know how a client is served.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from gatepost.server.terms import Terms
 from gatepost.server.tls import server_tls
 from gatepost.smtp.options import Rights
 from gatepost.smtp.session import Session
-from gatepost.span import ConfigError
+from gatepost.span import ConfigError, Span
 
 Load = Callable[[], Configuration]
 
@@ -78,7 +78,7 @@ class Gateway:
         entries = [entry for entry in configuration.services if takes_smtp(entry)]
         if not entries:
             raise ConfigError("no service of master.cf takes SMTP (an inet service whose command is smtpd)",
-                              None, f"{configuration.directory}/master.cf")
+                              Span(f"{configuration.directory}/master.cf", 1))
         found: list[Door] = []
         for entry in entries:
             settings = configuration.settings(entry)
@@ -132,7 +132,8 @@ class Gateway:
             if os.geteuid() == 0 and user:
                 _give_to(directory, user)
         except (OSError, SpoolFailure) as error:
-            raise ConfigError(f"cannot use the queue: {error}", settings.span(p.QUEUE_DIRECTORY), str(directory)) from None
+            raise ConfigError(f"cannot use the queue: {error}",
+                              settings.span(p.QUEUE_DIRECTORY), str(directory)) from None
         return spool
 
     def _service(self, configuration: Configuration, entry: Entry, settings: Settings, world: World) -> Service:

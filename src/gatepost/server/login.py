@@ -44,7 +44,8 @@ class Logins:
             path = os.path.join(settings[p.QUEUE_DIRECTORY], path)
         self.auth = DovecotAuth(path)
         self._auth_only_tls = auth_only_tls
-        self._options = {False: settings[p.SMTPD_SASL_SECURITY_OPTIONS], True: settings[p.SMTPD_SASL_TLS_SECURITY_OPTIONS]}
+        self._options = {False: settings[p.SMTPD_SASL_SECURITY_OPTIONS],
+                         True: settings[p.SMTPD_SASL_TLS_SECURITY_OPTIONS]}
         self._filter = StringList.of(settings[p.SMTPD_SASL_MECHANISM_FILTER], lookups)
 
     async def mechanisms(self) -> Mapping[bool, tuple[str, ...]]:

@@ -25,9 +25,10 @@ _BARE_LF = {
     "note": BareLf.NOTE,
     "reject": BareLf.REJECT,
 }
-EHLO_KEYWORDS = frozenset(
-    ["8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining", "requiretls", "size", "smtputf8", "starttls", "verp", "vrfy", "xclient", "xforward", "silent-discard"]
-)
+EHLO_KEYWORDS = frozenset({
+    "8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining", "requiretls", "size", "smtputf8",
+    "starttls", "verp", "vrfy", "xclient", "xforward", "silent-discard",
+})
 
 
 def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Options:

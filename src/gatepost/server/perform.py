@@ -177,7 +177,8 @@ _STAGES: dict[Stage, Handler] = {
     Stage.PEER: greeting.peer, Stage.CONNECT: greeting.connect, Stage.HELO: envelope.hello, Stage.EHLO: envelope.hello,
     Stage.MAIL: envelope.mail, Stage.MAIL_RATE: envelope.mail_rate, Stage.RCPT: envelope.rcpt,
     Stage.RCPT_RATE: envelope.rcpt_rate, Stage.DATA: content.data, Stage.END_OF_MESSAGE: content.end_of_message,
-    Stage.VRFY: envelope.vrfy, Stage.ETRN: envelope.etrn, Stage.AUTH: identification.auth, Stage.STARTTLS: identification.starttls,
+    Stage.VRFY: envelope.vrfy, Stage.ETRN: envelope.etrn, Stage.AUTH: identification.auth,
+    Stage.STARTTLS: identification.starttls,
     Stage.XCLIENT: identification.xclient, Stage.XFORWARD: identification.xforward, Stage.PAUSE: greeting.pause,
     Stage.COMMAND: identification.command,
 }

@@ -1,7 +1,7 @@
 """What does one listening service work with? Its settings made concrete, shared by all its sessions until a reload.
 
-Built once per service and configuration; a reload builds new ones and live sessions keep theirs. This file must not know
-sockets.
+Built once per service and configuration; a reload builds new ones and live sessions keep theirs. This file must not
+know sockets.
 """
 
 from __future__ import annotations

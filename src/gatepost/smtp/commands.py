@@ -1,8 +1,8 @@
 """Which commands are there, and when may each be said? Two tables, and the tables are the dispatch.
 
 COMMANDS: verb -> how it is handled and what kind of command it is (RFC 5321 4.1.1, RFC 2920 3.1, RFC 3030, RFC 3207,
-RFC 4954). OUT_OF_ORDER: state -> verb -> the refusal; a pair that is absent is allowed (RFC 5321 4.1.4). The protocol page
-is printed from them.
+RFC 4954). OUT_OF_ORDER: state -> verb -> the refusal; a pair that is absent is allowed (RFC 5321 4.1.4). The protocol
+page is printed from them.
 """
 
 from __future__ import annotations
@@ -65,5 +65,6 @@ OUT_OF_ORDER: dict[State, dict[str, Reply]] = {
     State.RCPT: _OPEN,
     State.BDAT: {**_OPEN, **_CHUNKED},
     State.BDAT_FAILED: {**_OPEN, **_CHUNKED},
-    State.BDAT_LOST: {"MAIL": sentences.MAIL_AFTER_BDAT, "RCPT": sentences.NEED_MAIL, "DATA": sentences.DATA_AFTER_BDAT},
+    State.BDAT_LOST: {"MAIL": sentences.MAIL_AFTER_BDAT, "RCPT": sentences.NEED_MAIL,
+                      "DATA": sentences.DATA_AFTER_BDAT},
 }

@@ -1,7 +1,7 @@
 """Where does a line, a message, a chunk end? The only place that sees CR and LF.
 
-Strict on request, tolerant on request, and always telling: a bare LF is reported, what it costs is decided elsewhere. No
-result depends on how TCP cut the bytes. Content leaves with CRLF line ends, dots unstuffed. This file must not know
+Strict on request, tolerant on request, and always telling: a bare LF is reported, what it costs is decided elsewhere.
+No result depends on how TCP cut the bytes. Content leaves with CRLF line ends, dots unstuffed. This file must not know
 commands or replies.
 
 End of data (RFC 5321 4.1.1.4), `strict`: only CRLF.CRLF; a dot line with a bare LF before or behind it is dropped.
@@ -27,7 +27,7 @@ class DotData:
         self._previous_bare = False
 
     def feed(self, data: bytes) -> tuple[bytes, int]:
-        """-> (content, bytes used); the rest must be given again with more behind it. `done` is set at the end of data."""
+        """-> (content, bytes used); the rest must be given again with more behind it. At the end `done` is set."""
         if self._line_start and not self._previous_bare:
             if data.startswith(b".\r\n"):
                 self.done = True

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# Hot path: an angle-bracketed address of dot-atoms, the form nearly every client sends (RFC 5321 4.1.2 Path). The local
-# part may not begin with a hyphen (Postfix allow_min_user) nor hold anything that needs a parser's judgement.
-_PLAIN_PATH = re.compile(r"<([A-Za-z0-9!#$&'*+/=?^_`{|}~][A-Za-z0-9!#$&'*+/=?^_`{|}~-]*(?:\.[A-Za-z0-9!#$&'*+/=?^_`{|}~-]+)*"
-                         r"@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)>")
+# Hot path: an angle-bracketed address of dot-atoms, the form nearly every client sends (RFC 5321 4.1.2 Path). A local
+# part that begins with a hyphen (allow_min_user) or holds anything that needs judgement goes the long way.
+_FIRST = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~]"
+_ATEXT = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~-]"
+_LABELS = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PLAIN_PATH = re.compile(rf"<({_FIRST}{_ATEXT}*(?:\.{_ATEXT}+)*@{_LABELS}(?:\.{_LABELS})*)>")
 _ATOM_LOCAL = re.compile(r"[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+)*")
 _BLANKS = " \t\r\n\v\f"
 _SPECIALS = '()<>@,;:\\".[]'
@@ -115,8 +117,6 @@ def address(token: Token, *, strict: bool, empty: bool) -> str | None:
         return None
     if not parsed:
         return "" if empty else None
-    if parsed.startswith("-"):
-        return None
     return parsed
 
 
@@ -243,7 +243,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]
 
 
 def valid_hostname(name: str) -> bool:
-    """A host name by Postfix's rules: labels of letters, digits, hyphens, underscores; not all numeric; lengths kept."""
+    """A host name by Postfix's rules: labels of letters, digits, hyphens, underscores; not all numeric."""
     if not name or len(name) > 255:
         return False
     labels = name.split(".")

@@ -64,8 +64,6 @@ class Session:
         self._closed = False
         self._out: list[Action] = []
 
-    # ------------------------------------------------------------------ events
-
     def handle(self, event: events.Event) -> list[Action]:
         """Feed one event -> the actions it leads to. After HangUp every event leads to none."""
         out = self._out = []
@@ -146,8 +144,6 @@ class Session:
         if self._answer is None:
             self._run()
 
-    # ------------------------------------------------------------------ what handlers use
-
     def ask(self, stage: Stage, subject: object, then: Answer) -> None:
         """Ask; when nobody wants to answer this stage, go on at once."""
         if stage in self.rights.asks:
@@ -223,8 +219,6 @@ class Session:
         self._closed = True
         self.inbox.drop()
 
-    # ------------------------------------------------------------------ turns
-
     def overheard(self, verb: str, ends_group: bool, skip: int = 0) -> bool:
         """A command was read; what lies behind it (past `skip` bytes that belong to it) may be early. True: refused."""
         if self.turn.take(verb, ends_group, self.inbox.peek(skip, SHOWN)):
@@ -245,8 +239,6 @@ class Session:
     def _refuse_turn(self) -> None:
         self._out.append(Send(sentences.OUT_OF_TURN))
         self.end("")
-
-    # ------------------------------------------------------------------ reading
 
     def _run(self) -> None:
         while self._answer is None and not self._closed:
@@ -315,8 +307,6 @@ class Session:
         self.where = "UNKNOWN"
         self.counts.setdefault("unknown", [0, 0])[1] += 1
         self.say(reply, failed=True)
-
-    # ------------------------------------------------------------------ commands
 
     def _command(self, text: str) -> None:
         words = fast_tokens(text) or tokenise(text)
