@@ -28,7 +28,7 @@ _BARE_LF = {
 EHLO_KEYWORDS = frozenset({
     "8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining", "requiretls", "size", "smtputf8",
     "starttls", "verp", "vrfy", "xclient", "xforward", "silent-discard",
-})
+})  # fmt: skip
 
 
 def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Options:
