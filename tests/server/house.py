@@ -167,7 +167,8 @@ class Talk:
     """An SMTP client that says what it is told to. Replies are text: the lines without their ends, joined by "\\n"."""
 
     def __init__(self, address: tuple[str, int] | str, seconds: float = 20) -> None:
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        inet = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        family = socket.AF_UNIX if isinstance(address, str) else inet
         self.socket = socket.socket(family)
         self.socket.settimeout(seconds)
         self.socket.connect(address)

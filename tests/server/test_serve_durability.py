@@ -19,8 +19,8 @@ import pytest
 
 from gatepost.deliver import queue_control
 from tests.kit import wait_for
-from tests.server.house import FROM, MAILDIR, TO, House
 from tests.lab import directory
+from tests.server.house import FROM, MAILDIR, TO, House
 from tests.serving import Warm
 
 KILLS = int(os.environ.get("GATEPOST_TEST_KILLS", "8"))
@@ -52,6 +52,7 @@ class Load:
     port: int
     sent: int = 0
     acknowledged: set[str] = field(default_factory=set)
+    _first: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def session(self, name: str) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -79,12 +80,12 @@ class Load:
                 last = await reply()
                 assert last.startswith(b"250"), [*replies, last]
                 self.acknowledged.add(f"{name}.{number}")
+                self._first.set()
 
     async def until_killed(self, house: House, round_: int) -> None:
         """Run, and kill the server at some moment after the first acknowledgement."""
         sessions = [asyncio.create_task(self.session(f"r{round_}s{n}")) for n in range(SESSIONS)]
-        while not self.acknowledged and not all(task.done() for task in sessions):
-            await asyncio.sleep(0.001)
+        await self._first.wait()
         await asyncio.sleep(random.uniform(0, 0.25))
         house.kill()
         await asyncio.gather(*sessions)

@@ -23,7 +23,7 @@ from gatepost.policy.question import Question, Subject
 from gatepost.policy.refusal import Refusal
 from gatepost.policy.restrictions.recipient import reject_unlisted_recipient, reject_unlisted_sender
 from gatepost.policy.verdict import PERMITTED, Decision, Outcome
-from gatepost.span import ConfigError
+from gatepost.span import ConfigError, Span
 
 LISTS: dict[str, tuple[Parameter[tuple[Word, ...]], str]] = {
     "client": (p.SMTPD_CLIENT_RESTRICTIONS, "check_client_access"),
@@ -95,7 +95,7 @@ class Policy:
         found = list(self._compiler.problems)
         if not self._protected(Protection(self._settings)):
             at = self._settings.span(p.SMTPD_RECIPIENT_RESTRICTIONS) or self._settings.span(p.SMTPD_RELAY_RESTRICTIONS)
-            found.append(ConfigError(NO_PROTECTION, at))
+            found.append(ConfigError(NO_PROTECTION, at or Span(f"{self._settings.directory}/main.cf", 1)))
         return found + self._lists.problems()
 
     def warnings(self) -> list[str]:

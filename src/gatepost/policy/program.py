@@ -87,7 +87,9 @@ class Compiler:
         self._texts: dict[tuple[str, str, str], Program] = {}
         self._open: list[str] = []  # classes being compiled, outermost first
         self._at_start = True
-        self.problems: list[ConfigError] = []
+        self.problems = [
+            ConfigError(f"restriction class `{word.text}' needs a definition", word.span, word.text)
+            for word in settings[p.SMTPD_RESTRICTION_CLASSES] if not settings.words(word.text)]
         self.unreachable: list[ConfigError] = []
 
     def compile(self, name: str, words: Sequence[Word], default: str = "") -> Program:
