@@ -22,7 +22,7 @@ serve: $(VENV)/.serves
 	exec $(BIN)/gatepost serve $(ARGS)
 
 test: $(VENV)/.tests peers check
-	$(BIN)/pytest -rs $(ARGS)
+	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check src tests bench
