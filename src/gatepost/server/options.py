@@ -26,8 +26,8 @@ _BARE_LF = {
     "reject": BareLf.REJECT,
 }
 EHLO_KEYWORDS = frozenset({
-    "8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining", "requiretls", "size", "smtputf8",
-    "starttls", "verp", "vrfy", "xclient", "xforward", "silent-discard",
+    "8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining", "requiretls", "size",
+    "smtputf8", "starttls", "verp", "vrfy", "xclient", "xforward", "silent-discard",
 })  # fmt: skip
 
 
