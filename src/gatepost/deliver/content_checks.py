@@ -1,4 +1,5 @@
-"""What do the operator's content checks say? header_checks, mime_header_checks, nested_header_checks, body_checks.
+"""What do the operator's content checks say? header_checks, mime_header_checks, nested_header_checks, body_checks; what
+the MIME rules that are asked for say (strict_...), and which characters are refused or taken out.
 
 header_checks(5): each logical header and each body line is looked up; the result's first word is an action. Effects on
 the message are collected in `Findings`; PREPEND, REPLACE, IGNORE and STRIP change the content as it flows. Log lines
@@ -15,13 +16,27 @@ from dataclasses import dataclass, field
 import gatepost.config.parameters as p
 from gatepost.config.parameter import Parameter, Word
 from gatepost.config.settings import Settings
-from gatepost.deliver.content_mime import BODY, HEADER, MIME, NESTED, Structure, Unit
+from gatepost.deliver.content_characters import Characters
+from gatepost.deliver.content_mime import (
+    BODY,
+    EIGHT_BIT_BODY,
+    EIGHT_BIT_HEADER,
+    ENCODING_DOMAIN,
+    HEADER,
+    MIME,
+    NESTED,
+    NESTING,
+    OFFENCES,
+    Structure,
+    Unit,
+)
 from gatepost.deliver.envelope import Envelope
 from gatepost.lookup.ask import Lookups, Table, is_immediate
 from gatepost.observe.lines import external
 from gatepost.smtp.reply import Reply
 
 SHOWN = 200  # characters of a header or line that a log line shows
+SHOWN_OFFENCE = 100  # ... that one about MIME shows
 _STATUS = re.compile(r"([45]\.\d{1,3}\.\d{1,3})[ \t]+(.*)", re.DOTALL)
 _PLACE = re.compile(r"\S+:\S*")
 
@@ -46,9 +61,9 @@ class Findings:
 
 
 class Rules:
-    """The tables, opened once per service. False when none are configured."""
+    """Tables, opened once per service, and what is forbidden. False when there is nothing to check."""
 
-    __slots__ = ("_structure", "body_limit", "tables")
+    __slots__ = ("_structure", "body_limit", "characters", "offences", "tables")
 
     def __init__(self, settings: Settings, lookups: Lookups) -> None:
         sources: tuple[tuple[str, Parameter[tuple[Word, ...]]], ...] = (
@@ -60,15 +75,28 @@ class Rules:
             if opened:
                 self.tables[kind] = opened
         self.body_limit = settings[p.BODY_CHECKS_SIZE_LIMIT]
-        self._structure = (not settings[p.DISABLE_MIME_INPUT_PROCESSING], settings[p.MIME_NESTING_LIMIT],
-                           settings[p.MIME_BOUNDARY_LENGTH_LIMIT], settings[p.HEADER_SIZE_LIMIT])
+        mime = not settings[p.DISABLE_MIME_INPUT_PROCESSING]
+        self.offences = _forbidden(settings, bool(self.tables)) if mime else frozenset()
+        self.characters = Characters(settings[p.MESSAGE_REJECT_CHARACTERS], settings[p.MESSAGE_STRIP_CHARACTERS])
+        self._structure = (mime, settings[p.MIME_NESTING_LIMIT], settings[p.MIME_BOUNDARY_LENGTH_LIMIT],
+                           settings[p.HEADER_SIZE_LIMIT], self.offences)
 
     def __bool__(self) -> bool:
-        return bool(self.tables)
+        return bool(self.tables or self.offences or self.characters)
 
     def structure(self) -> Structure:
         """A fresh look at a message."""
         return Structure(*self._structure)
+
+
+def _forbidden(settings: Settings, checked: bool) -> frozenset[str]:
+    """The offences against MIME that the strict_ parameters name; too deep nesting with any of them, or with checks."""
+    strict = settings[p.STRICT_8BITMIME]
+    asked = {EIGHT_BIT_HEADER: strict or settings[p.STRICT_7BIT_HEADERS],
+             EIGHT_BIT_BODY: strict or settings[p.STRICT_8BITMIME_BODY],
+             ENCODING_DOMAIN: settings[p.STRICT_MIME_ENCODING_DOMAIN]}
+    found = {offence for offence, wanted in asked.items() if wanted}
+    return frozenset(found | {NESTING} if found or checked else found)
 
 
 async def _find(tables: Sequence[Table], key: str) -> str | None:
@@ -90,23 +118,43 @@ class Checker:
         self._info = info
         self._warning = warning
         self._structure = rules.structure()
-        self._passed = False  # PASS: the rest is not looked at
+        self._characters = rules.characters.reader() if rules.characters else None
+        self._offence = len(OFFENCES)  # the most important one found
+        self._passed = False  # PASS: tables and characters are not looked at any more
         self._part = -1
         self._seen = 0  # bytes of this part that body_checks saw
 
     async def feed(self, data: bytes) -> bytes:
         """Content to store for the content given. LookupFailure when a table cannot answer."""
+        if self._characters is None or self._passed or self._over:
+            return await self._units(data)
+        data, refused, rest = self._characters.feed(data)
+        data = await self._units(data)
+        return data + await self._stopped(refused, rest) if refused else data
+
+    async def _stopped(self, refused: str, rest: bytes) -> bytes:
+        """A line with a refused character: the end, unless an action before it ended the checks."""
         if self._passed:
-            return data
+            return await self._units(rest)
+        if not self._over:
+            self.refuse(_Match("content", refused, "disallowed character", b""))
+        return b""
+
+    async def _units(self, data: bytes) -> bytes:
         if self._over:
             return b""
-        return b"".join([await self._unit(unit) for unit in self._structure.feed(data)])
+        if (self._rules.tables and not self._passed) or self._rules.offences:
+            return b"".join([await self._unit(unit) for unit in self._structure.feed(data)])
+        return data
 
     async def finish(self) -> bytes:
         """What is left at the end of the content."""
         if self._over:
             return b""
-        return b"".join([await self._unit(unit) for unit in self._structure.finish()])
+        rest = b"".join([await self._unit(unit) for unit in self._structure.finish()])
+        if self._offence < len(OFFENCES) and not self._over:
+            self.findings.reply = Reply(550, "5.6.0", OFFENCES[self._offence])
+        return rest
 
     @property
     def _over(self) -> bool:
@@ -115,6 +163,8 @@ class Checker:
     async def _unit(self, unit: Unit) -> bytes:
         if self._over:
             return b""
+        if self._structure.offences:
+            self._offended()
         tables = self._rules.tables.get(unit.kind)
         if self._passed or tables is None or (unit.kind == BODY and not self._within_limit(unit)):
             return unit.raw
@@ -123,6 +173,17 @@ class Checker:
             return unit.raw
         value = await _find(tables, text)
         return unit.raw if value is None else self._act(value, text, unit)
+
+    def _offended(self) -> None:
+        """cleanup(8)'s line about each offence found; the message is read on, for there may be more."""
+        envelope, origin = self._envelope, self._envelope.origin
+        for offence, raw in self._structure.offences:
+            shown = raw[:SHOWN_OFFENCE].rstrip(b"\r\n").replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+            last = envelope.recipients[-1].address if envelope.recipients else "unknown"
+            self._info(f"{envelope.queue_id}: reject: mime-error {offence}: {shown} from {origin.client_name}"
+                       f"[{origin.client_address}]; from=<{external(envelope.sender)}> to=<{external(last)}>")
+            self._offence = min(self._offence, OFFENCES.index(offence))
+        self._structure.offences.clear()
 
     def _within_limit(self, unit: Unit) -> bool:
         if unit.part != self._part:
@@ -251,7 +312,7 @@ class Checker:
 
 @dataclass(slots=True)
 class _Match:
-    what: str  # header or body
+    what: str  # header, body or content
     text: str
     argument: str
     raw: bytes
