@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gatepost.deliver import queue_control
-from tests.kit import certificate, free_port, wait_for, wait_listening
+from tests.kit import certificate, free_port, wait_for
 from tests.lab import directory, merged
 from tests.serving import Forked, NotServing, Warm
 
@@ -86,9 +86,10 @@ class House:
 
     def start(self) -> None:
         """Start it, and wait until it listens. NotServing when it ends instead."""
-        server = self.warm.start(self.root / "server.out", "serve", "-c", str(self.conf))
-        self.server = server
-        if not wait_listening(self.port, 15, lambda: server.alive):
+        output = self.root / "server.out"
+        output.unlink(missing_ok=True)
+        self.server = server = self.warm.start(output, "serve", "-c", str(self.conf))
+        if not wait_for(lambda: "gatepost: ready on " in server.said(), 15, lambda: server.alive):
             raise NotServing(server.end(), server.said())
 
     def stop(self) -> int:
@@ -113,7 +114,8 @@ class House:
         """SIGHUP, wait for what it says about it -> the new line."""
         before = len(self.said().splitlines()) + self.log().count("not reloaded")
         self.signal(signal.SIGHUP)
-        assert wait_for(lambda: len(self.said().splitlines()) + self.log().count("not reloaded") > before, 10)
+        told = wait_for(lambda: len(self.said().splitlines()) + self.log().count("not reloaded") > before, 10)
+        assert told, self.log()
         return self.said().splitlines()[-1]
 
     def said(self) -> str:

@@ -41,6 +41,9 @@ class EchoWork:
             raise ConfigError("wrong", Span("main.cf", 3))
         return [Door(Endpoint(socket.AF_INET, "127.0.0.1", 0), Terms(), self.attend)]
 
+    async def adopt(self) -> None:
+        self.steps.append("adopt")
+
     async def begin(self) -> None:
         self.steps.append("begin")
 
@@ -84,8 +87,8 @@ async def test_start_and_end_in_order() -> None:
     work = EchoWork()
     async with Running(work) as running:
         assert running.said == [f"gatepost: ready on {running.daemon.listeners.names[0]}"]
-        assert work.steps == ["doors", "begin"]
-    assert work.steps == ["doors", "begin", "finish"]
+        assert work.steps == ["doors", "adopt", "begin"]
+    assert work.steps == ["doors", "adopt", "begin", "finish"]
     assert running.daemon.listeners.names == []
 
 
@@ -152,7 +155,7 @@ async def test_reload_reads_again_and_a_wrong_one_changes_nothing() -> None:
         before = running.daemon.listeners.names
         running.daemon.reload()
         await asyncio.wait_for(running.ready.wait(), 5)
-        assert work.steps == ["doors", "begin", "doors"]
+        assert work.steps == ["doors", "adopt", "begin", "doors", "adopt"]
         assert running.daemon.listeners.names == before
         work.wrong = True
         running.daemon.reload()

@@ -87,7 +87,7 @@ def test_sighup_new_terms_for_new_sessions_only(warm: Warm) -> None:
 def test_a_broken_configuration_changes_nothing(warm: Warm, settings: list[str], services: list[str], wanted: str
                                                 ) -> None:
     with house(warm) as running, running.talk() as old:
-        running.settings = ["smtpd_banner = changed ESMTP", "virtual_alias_maps = static:nobody@example.test", *settings]
+        running.settings = ["smtpd_banner = changed ESMTP", "virtual_alias_maps = static:x@example.test", *settings]
         running.services = services
         running.write()
         said = len(running.said())
@@ -145,6 +145,16 @@ def test_services_come_and_go(warm: Warm) -> None:
             assert first.say("NOOP") == "250 2.0.0 Ok"
 
 
+def test_a_signal_before_it_is_ready_is_not_the_end(warm: Warm) -> None:
+    with directory("gatepost-house-") as root:
+        running = House(warm, root)
+        child = running.server = warm.start(root / "server.out", "serve", "-c", str(running.conf))
+        assert wait_for(lambda: listening(running.port), 15, lambda: child.alive)
+        running.signal(signal.SIGHUP)
+        assert wait_for(lambda: "gatepost: reloaded, on" in child.said(), 10, lambda: child.alive), child.said()
+        assert running.stop() == 0
+
+
 def test_a_burst_of_signals(warm: Warm) -> None:
     """SIGHUP faster than it can be followed, while mail comes in."""
     with house(warm) as running, running.talk() as client:
@@ -198,7 +208,7 @@ def test_the_program_tells_readiness_and_gives_up_root(tmp_path: Path) -> None:
         stack.callback(process.terminate)
         assert manager.told() == "READY=1"
         status = Path(f"/proc/{process.pid}/status").read_text()
-        ids = {line.split()[0]: line.split()[1:] for line in status.splitlines() if line[:4] in ("Uid:", "Gid:", "CapE")}
+        ids = {line.split()[0]: line.split()[1:] for line in status.splitlines()}
         assert ids["Uid:"] == [str(user.pw_uid)] * 4
         assert ids["Gid:"] == [str(user.pw_gid)] * 4
         assert int(ids["CapEff:"][0], 16) == 0

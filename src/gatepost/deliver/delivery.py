@@ -81,6 +81,11 @@ class Deliverer:
         self._closing = True
         self._close_when_idle()
 
+    @property
+    def idle(self) -> bool:
+        """Is no delivery running?"""
+        return not self._running
+
     def _close_when_idle(self) -> None:
         if self._closing and not self._running:
             self._transports.close()

@@ -35,8 +35,11 @@ class Work(Protocol):
     async def doors(self, connections: Connections) -> Sequence[Door]:
         """Read the configuration -> what to listen at. At the start, and again at each SIGHUP. ConfigError."""
 
+    async def adopt(self) -> None:
+        """The doors are open: what was read last counts from now on. Not called when they could not be opened."""
+
     async def begin(self) -> None:
-        """Sockets are bound and privileges given up: open what is needed before the first client."""
+        """Adopted, and privileges given up: open what is needed before the first client."""
 
     async def finish(self) -> None:
         """The last session is over: close everything."""
@@ -64,6 +67,8 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._impatient = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+        self._outdated = False  # a reload was asked for that has not begun
+        self._serving = False
         self.connections = Connections(asyncio.get_running_loop())
         self.listeners = Listeners(self.connections, manner.warn, manner.admit)
 
@@ -72,13 +77,17 @@ class Daemon:
         manner = self._manner
         raise_descriptor_limit()
         try:
+            self._handle_signals()
             self.listeners.apply(await self._work.doors(self.connections))
+            await self._work.adopt()
             drop_privileges(manner.user, manner.warn)
             await self._work.begin()
-            self._handle_signals()
             self.listeners.start()
             notify("READY=1")
             manner.announce("gatepost: ready on " + ", ".join(self.listeners.names))
+            self._serving = True
+            if self._outdated:
+                self.reload()
             await self._stopping.wait()
             notify("STOPPING=1")
         finally:
@@ -117,15 +126,22 @@ class Daemon:
         self._stopping.set()
 
     def reload(self) -> None:
-        """Read the configuration again; while that is under way a further request is the same request."""
-        if self._stopping.is_set() or (self._reloading is not None and not self._reloading.done()):
-            return
-        self._reloading = asyncio.get_running_loop().create_task(self._reload())
+        """Read the configuration again: now, or when the start or the reload that is under way is over."""
+        self._outdated = True
+        idle = self._reloading is None or self._reloading.done()
+        if self._serving and idle and not self._stopping.is_set():
+            self._reloading = asyncio.get_running_loop().create_task(self._reload_while_outdated())
+
+    async def _reload_while_outdated(self) -> None:
+        while self._outdated:
+            self._outdated = False
+            await self._reload()
 
     async def _reload(self) -> None:
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         try:
             self.listeners.apply(await self._work.doors(self.connections))
+            await self._work.adopt()
             self._manner.announce("gatepost: reloaded, on " + ", ".join(self.listeners.names))
         except ConfigError as error:
             self._manner.fail(f"configuration not reloaded: {error}")

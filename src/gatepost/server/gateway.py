@@ -6,6 +6,7 @@ the first socket is bound. This file must not know how a client is served.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 from collections.abc import Callable, Sequence
@@ -49,6 +50,8 @@ from gatepost.span import ConfigError, Span
 
 Load = Callable[[], Configuration]
 
+RETIRING = 5.0  # seconds between looks at whether an old configuration still serves anybody
+
 
 class Gateway:
     """Everything behind the listening sockets of one process."""
@@ -62,15 +65,22 @@ class Gateway:
         self._queue: Queue | None = None
         self._deliverer: Deliverer | None = None
         self._world: World | None = None
+        self._connections: Connections | None = None
         self._peers = Peers()
-        self._old: list[World] = []
+        self._read: tuple[Configuration, World] | None = None  # not adopted yet
+        self._retiring: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ for server/daemon.py
 
     async def doors(self, connections: Connections) -> Sequence[Door]:
-        """Read the configuration and build its services; at a reload the new ones take the place of the old."""
+        """Read the configuration and build its services."""
+        if self._read is not None:
+            await self._read[1].close()
+            self._read = None
         configuration = self._load()
         world = World(configuration.main, warn=lambda text: self._log.warning(_tag(configuration.main, "smtpd"), text))
+        self._read = configuration, world
+        self._connections = connections
         if self._limits is None:
             self._limits = Limits.of(configuration.main)
         if self._spool is None:
@@ -86,8 +96,20 @@ class Gateway:
             attend = _attendant(service)
             found += [Door(endpoint, service.terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
         _check_tables(configuration, world)
-        await self._take_over(configuration, world)
         return found
+
+    async def adopt(self) -> None:
+        """From now on what was read last counts."""
+        assert self._read is not None
+        old_world, old_deliverer = self._world, self._deliverer
+        (configuration, world), self._read = self._read, None
+        self._configuration, self._world, self._deliverer = configuration, world, Deliverer(configuration, world)
+        if self._queue is not None:
+            self._queue.reconfigure(configuration.main)
+        if old_world is not None and old_deliverer is not None:
+            retiring = asyncio.create_task(self._retire(old_world, old_deliverer))
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
 
     async def begin(self) -> None:
         """Deliver what the spool holds, and what will come."""
@@ -101,9 +123,13 @@ class Gateway:
             await self._queue.stop()
         if self._deliverer is not None:
             await self._deliverer.close()
-        for world in (*self._old, self._world):
-            if world is not None:
-                await world.close()
+        for retiring in self._retiring:
+            retiring.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        if self._world is not None:
+            await self._world.close()
+        if self._read is not None:
+            await self._read[1].close()
         if self._spool is not None:
             await self._spool.close()
         self._peers.close()
@@ -111,16 +137,17 @@ class Gateway:
 
     # ------------------------------------------------------------------ building
 
-    async def _take_over(self, configuration: Configuration, world: World) -> None:
-        """From now on this configuration counts. Sessions that began under an old one keep its lookups to the end."""
-        if self._world is not None:
-            self._old.append(self._world)
-        deliverer, self._deliverer = self._deliverer, Deliverer(configuration, world)
-        if deliverer is not None:
-            await deliverer.close()
-        self._configuration, self._world = configuration, world
-        if self._queue is not None:
-            self._queue.reconfigure(configuration.main)
+    async def _retire(self, world: World, deliverer: Deliverer) -> None:
+        """What began under an old configuration keeps its lookups to the end."""
+        assert self._connections is not None
+        await deliverer.close()
+        live = self._connections.live
+        served = set(live)
+        try:
+            while not deliverer.idle or not served.isdisjoint(live):  # noqa: ASYNC110 -- no hurry, and nobody else asks
+                await asyncio.sleep(RETIRING)
+        finally:
+            await world.close()
 
     def _open_spool(self, settings: Settings) -> Spool:
         """The spool below queue_directory, made the unprivileged user's while we still may."""
