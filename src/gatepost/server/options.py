@@ -66,7 +66,7 @@ def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Opti
         strict_smtputf8=settings[p.STRICT_SMTPUTF8],
         strict_envelopes=settings[p.STRICT_RFC821_ENVELOPES],
         vrfy_disabled=settings[p.DISABLE_VRFY_COMMAND],
-        help_offered=ours,
+        unknown_commands=frozenset() if ours else frozenset({"HELP"}),  # new in Postfix 3.9
         tls_offered=(may or wrapper),
         tls_ready=tls_ready,
         tls_enforced=encrypt or wrapper,

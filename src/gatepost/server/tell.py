@@ -136,8 +136,12 @@ def _ended(teller: Teller, fact: facts.Ended) -> None:
 
 
 def _tls_failed(teller: Teller, fact: TlsFailed) -> None:
-    if teller.tls_level:
-        teller.info(f"SSL_accept error from {teller.client.namaddr}: {fact.reason}")
+    namaddr = teller.client.namaddr
+    if fact.reason in ("lost connection", "Connection timed out"):
+        teller.info(f"SSL_accept error from {namaddr}: {fact.reason}")
+    else:
+        teller.info(f"SSL_accept error from {namaddr}: -1")
+        teller.warning(f"TLS library problem: {fact.reason}")
 
 
 def _proxy(teller: Teller, fact: ProxyRefused) -> None:

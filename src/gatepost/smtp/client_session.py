@@ -22,6 +22,7 @@ from gatepost.smtp.events import Elapsed, Event, Lost, Received, TlsStarted
 from gatepost.smtp.reply import Reply
 
 REQUIRED = "encrypt"
+PROBED = "probed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,13 @@ class Mail:
     ret: str = ""
     envid: str = ""
     xforward: Mapping[str, str] = field(default_factory=dict)
+    probe: str = ""  # "rcpt", "data": ask only, as far as the reply to RCPT or DATA; one recipient
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The reply that decided a recipient, and to which step it answered; step "" is our own judgement of the server."""
+    """The reply that decided a recipient, and to which step it answered; step "" is our own judgement of the server,
+    PROBED a reply that says yes to a probe."""
 
     step: str
     reply: Reply
@@ -172,7 +175,8 @@ class ClientSession:
         for number, target in enumerate(mail.recipients):
             self._script.append(lambda number=number, target=target: client.rcpt(  # type: ignore[misc]
                 target.address, self._rcpt_parameters(target), number))
-        self._script.append(client.data)
+        if mail.probe != "rcpt":
+            self._script.append(client.data)
         return self._play()
 
     def content(self, chunk: bytes) -> bytes:
@@ -315,6 +319,9 @@ class ClientSession:
             self.outcomes[heard.number] = Outcome("RCPT", reply)
             if reply.hangs_up:
                 return self._finish(Outcome("RCPT", reply), clean=False)
+        if self._mail is not None and self._mail.probe == "rcpt":
+            self._unclean = True
+            return self._finish(Outcome(PROBED, reply))
         if len(self._script) == 1 and not self.client.owed and not self._accepted():
             self._unclean = True
             return self._finish(Outcome("RCPT", reply))
@@ -322,6 +329,8 @@ class ClientSession:
 
     def _data_answered(self, _: Heard, reply: Reply) -> list[ClientAction]:
         accepted = self._accepted()
+        if reply.code == 354 and accepted and self._mail is not None and self._mail.probe:
+            return self._finish(Outcome(PROBED, reply), clean=False)  # no message follows: only closing is left
         if reply.code == 354 and accepted:
             self._streaming = True
             self._writer = DotWriter(self.terms.line_limit)

@@ -52,7 +52,7 @@ COMMANDS: dict[str, Command] = {
     "VRFY": Command(mail.vrfy, "vrfy", ends_group=True, junk=True, available=mail.vrfy_available),
     "ETRN": Command(mail.etrn, "etrn", junk=True, needs_helo=sentences.ETRN_HELO_FIRST),
     "QUIT": Command(hello.leave, "quit", ends_strict_group=True, before_tls=True),
-    "HELP": Command(hello.help_, "help", before_tls=True, available=hello.help_available),
+    "HELP": Command(hello.help_, "help", before_tls=True),
 }
 
 _OPEN = {"MAIL": sentences.NESTED_MAIL, "AUTH": sentences.IN_TRANSACTION, "XCLIENT": sentences.IN_TRANSACTION,

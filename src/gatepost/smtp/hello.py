@@ -125,11 +125,6 @@ def leave(session: Session, words: list[Token]) -> None:
     session.finish(sentences.BYE, last=True)
 
 
-def help_available(session: Session) -> Reply | None:
-    """HELP came with Postfix 3.9; before, it was an unknown command."""
-    return None if session.options.help_offered else sentences.UNKNOWN_COMMAND
-
-
 def help_(session: Session, words: list[Token]) -> None:
     """HELP: the commands that are compiled in, whatever is switched off."""
     session.finish(Reply(214, "2.0.0", "Commands: AUTH BDAT DATA EHLO ETRN HELO HELP MAIL NOOP QUIT RCPT RSET STARTTLS "

@@ -26,6 +26,12 @@ def _rated(session: Session, stage: Stage, then: Callable[[], None]) -> None:
     session.ask(stage, None, lambda answer: then() if answer.reply is None else session.finish(answer.reply))
 
 
+def _tell_illegal(session: Session, verb: str, token: Token) -> None:
+    """An address that does not read is logged; one whose quote or bracket is not closed is not."""
+    if not token.broken:
+        session.observe(IllegalAddress(verb, token.text))
+
+
 # ---------------------------------------------------------------------- MAIL
 
 
@@ -41,7 +47,7 @@ def _mail(session: Session, words: list[Token]) -> None:
     options = session.options
     sender = grammar.address(words[2], strict=options.strict_envelopes, empty=True)
     if sender is None:
-        session.observe(IllegalAddress("MAIL", words[2].text))
+        _tell_illegal(session, "MAIL", words[2])
         session.finish(sentences.BAD_SENDER)
         return
     transaction = Transaction(sender, words[2].text)
@@ -158,7 +164,7 @@ def _rcpt(session: Session, words: list[Token]) -> None:
     assert transaction is not None  # the table of states saw to it
     address = grammar.address(words[2], strict=options.strict_envelopes, empty=False)
     if address is None:
-        session.observe(IllegalAddress("RCPT", words[2].text))
+        _tell_illegal(session, "RCPT", words[2])
         session.finish(sentences.BAD_RECIPIENT)
         return
     request = RecipientRequest(address, given=words[2].text)
@@ -267,9 +273,10 @@ def _vrfy(session: Session, words: list[Token]) -> None:
     if len(words) > 2 and words[-1].text.upper() == "SMTPUTF8" and options.smtputf8:
         declared, words = True, words[:-1]
     given = " ".join(word.text for word in words[1:])
-    address = grammar.address(Token(given, any(word.broken for word in words)), strict=False, empty=False)
+    token = Token(given, any(word.broken for word in words))
+    address = grammar.address(token, strict=False, empty=False)
     if address is None:
-        session.observe(IllegalAddress("VRFY", given))
+        _tell_illegal(session, "VRFY", token)
         session.finish(sentences.BAD_RECIPIENT)
         return
     if options.strict_smtputf8 and not declared and not address.isascii():

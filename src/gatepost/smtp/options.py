@@ -66,7 +66,7 @@ class Options:
     strict_smtputf8: bool = False
     strict_envelopes: bool = False
     vrfy_disabled: bool = False
-    help_offered: bool = True
+    unknown_commands: frozenset[str] = frozenset()  # verbs that are treated as unknown
     tls_offered: bool = False
     tls_ready: bool = True  # a certificate could be loaded
     tls_enforced: bool = False

@@ -304,8 +304,7 @@ class Session:
             self._command(str(answer.context))
 
     def _unreadable(self, reply: Reply) -> None:
-        self.where = "UNKNOWN"
-        self.counts.setdefault("unknown", [0, 0])[1] += 1
+        self.where = "UNKNOWN"  # and counted nowhere
         self.say(reply, failed=True)
 
     def _command(self, text: str) -> None:
@@ -318,7 +317,7 @@ class Session:
             self.count_junk()
             self.say(sentences.OK)
             return
-        command = COMMANDS.get(name)
+        command = COMMANDS.get(name) if name not in self.options.unknown_commands else None
         self.verb = verb = command.counted if command else "unknown"
         self.counts.setdefault(verb, [0, 0])[1] += 1
         if command is None:

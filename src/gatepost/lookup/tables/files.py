@@ -70,7 +70,8 @@ class FileTable(MemoryTable):
         except OSError as error:
             self._fingerprint = None
             self._find = _nothing
-            self.problem = ConfigError(f"open {self._path}: {error.strerror}", Span(self._path, 1))
+            what = "database " if self.partial else ""  # Postfix's words
+            self.problem = ConfigError(f"open {what}{self._path}: {error.strerror}", Span(self._path, 1))
         except ConfigError as error:
             self._find = _nothing
             self.problem = error

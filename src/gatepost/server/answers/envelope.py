@@ -26,16 +26,10 @@ async def hello(on: Performer, name: str) -> Answer:
     known = facts(on)
     known.helo = known.helo_raw = name
     decision = await on.service.policy.decide("helo", known)
-    shown = on.session.helo
-    on.session.helo = shown if decision.reply is None else cleaned(name)
+    before, on.session.helo = on.session.helo, name  # a refused name is logged as it was sent
     reply = told(on, decision, None)
-    on.session.helo = shown
+    on.session.helo = before
     return reply
-
-
-def cleaned(name: str) -> str:
-    """A HELO name as the log shows it."""
-    return "".join("?" if char in " <>()\\\";@" or not char.isprintable() else char for char in name)
 
 
 async def mail_rate(on: Performer, _: object) -> Answer:
