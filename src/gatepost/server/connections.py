@@ -1,15 +1,20 @@
 """Which connections are alive, and whose time is over? The registry of a process, with one timer for all.
 
 Contract: one sweep a second looks at every connection's `deadline`; a connection costs no timer, task or future of its
-own. A time limit is therefore kept to the second. This file must not know what a deadline is for.
+own. A time limit is therefore kept to the second. The sweep also asks the kernel, in one call for all, which sockets are
+broken: uvloop tells a reset once, and data that lay before it would hide it. This file must not know what a deadline is
+for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 from time import monotonic
 from typing import Protocol
+
+from gatepost.server.wire import Wire
 
 SWEEP = 1.0  # seconds
 
@@ -18,6 +23,7 @@ class Timed(Protocol):
     """Something with a time limit: `deadline` on the monotonic clock, infinity for none."""
 
     deadline: float
+    wire: Wire
 
     def expire(self) -> None:
         """The deadline is over."""
@@ -32,7 +38,7 @@ class Timed(Protocol):
 class Connections:
     """The connections of one event loop. The timer runs while there are any."""
 
-    __slots__ = ("_emptied", "_timer", "accepted", "live", "loop")
+    __slots__ = ("_by_descriptor", "_emptied", "_poll", "_timer", "accepted", "live", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -40,6 +46,8 @@ class Connections:
         self.accepted = 0
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
+        self._poll = select.poll()
+        self._by_descriptor: dict[int, Timed] = {}
 
     def __len__(self) -> int:
         return len(self.live)
@@ -48,17 +56,23 @@ class Connections:
         """A connection was accepted."""
         self.accepted += 1
         self.live.add(connection)
+        self._by_descriptor[connection.wire.fd] = connection
+        self._poll.register(connection.wire.fd, 0)  # POLLHUP and POLLERR come unasked
         if self._timer is None:
             self._timer = self.loop.call_later(SWEEP, self._tick)
 
     def discard(self, connection: Timed) -> None:
         """A connection is closed."""
         self.live.discard(connection)
+        if self._by_descriptor.pop(connection.wire.fd, None) is not None:
+            self._poll.unregister(connection.wire.fd)
         if self._emptied is not None and not self.live:
             self._emptied.set()
 
     def sweep(self, now: float) -> None:
-        """Expire every connection whose deadline lies before `now`."""
+        """Look at every broken connection; expire every one whose deadline lies before `now`."""
+        for descriptor, _ in self._poll.poll(0):
+            self._by_descriptor[descriptor].wire.look()
         for connection in [each for each in self.live if each.deadline <= now]:
             connection.expire()
 

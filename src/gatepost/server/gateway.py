@@ -23,6 +23,7 @@ from gatepost.deliver.envelope import Envelope, Recipient
 from gatepost.deliver.queue import Queue
 from gatepost.deliver.result import Content, Destination, Result
 from gatepost.deliver.spool import Spool, SpoolFailure
+from gatepost.deliver.verify import Verifier
 from gatepost.lookup.classes import Classes
 from gatepost.lookup.match import AddressList, DomainList, matches_subdomains
 from gatepost.lookup.peer import Peers
@@ -79,6 +80,9 @@ class Gateway:
             self._read = None
         configuration = self._load()
         world = World(configuration.main, warn=lambda text: self._log.warning(_tag(configuration.main, "smtpd"), text))
+        world.prober = Verifier(configuration, world, new_id=self._new_id,
+                                info=lambda daemon, text: self._log.info(_tag(configuration.main, daemon), text),
+                                warn=lambda text: self._log.warning(_tag(configuration.main, "verify"), text))
         self._read = configuration, world
         self._connections = connections
         if self._limits is None:
@@ -242,6 +246,10 @@ class Gateway:
     async def _route(self, envelope: Envelope, recipient: Recipient) -> Destination:
         assert self._deliverer is not None
         return await self._deliverer.route(envelope, recipient)
+
+    def _new_id(self) -> str:
+        assert self._spool is not None
+        return self._spool.new_id()
 
     def _flush(self, domain: str) -> None:
         if self._queue is not None:

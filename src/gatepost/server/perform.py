@@ -43,8 +43,7 @@ class Performer:
         self.service = service
         self.session = session
         self.client = client
-        self.teller = Teller(service.log, service.tag, client, session, modern=service.modern_log,
-                             tls_level=service.tls_log_level)
+        self.teller = Teller(service.log, service.tag, client, session, modern=service.modern_log)
         self.message: Message | None = None
         self.effects = Effects()
         self.carried: dict[str, object] = {}  # what policy keeps from stage to stage

@@ -91,11 +91,6 @@ class Service:
             self.asks -= {Stage.HELO, Stage.EHLO}
 
     @property
-    def tls_log_level(self) -> int:
-        """How much is told about TLS."""
-        return self.settings[p.SMTPD_TLS_LOGLEVEL]
-
-    @property
     def modern_log(self) -> bool:
         """Log lines of Postfix 3.10 rather than of 3.9 and before."""
         return self.settings[p.GATEPOST_LOG_SESSION_ID]

@@ -20,9 +20,9 @@ from gatepost.smtp.session import Session
 class Teller:
     """Writes one session's log lines."""
 
-    __slots__ = ("client", "log", "modern", "queue_id", "sasl", "session", "tag", "tls_level")
+    __slots__ = ("client", "log", "modern", "queue_id", "sasl", "session", "tag")
 
-    def __init__(self, log: Log, tag: str, client: Client, session: Session, *, modern: bool, tls_level: int) -> None:
+    def __init__(self, log: Log, tag: str, client: Client, session: Session, *, modern: bool) -> None:
         self.log = log
         self.tag = tag
         self.client = client
@@ -30,7 +30,6 @@ class Teller:
         self.queue_id = ""
         self.modern = modern  # the line shapes of Postfix 3.10: queue id in Ended, login in reject lines
         self.sasl: tuple[tuple[str, str], ...] = ()
-        self.tls_level = tls_level
 
     def info(self, text: str) -> None:
         """A line of its own."""

@@ -71,6 +71,12 @@ class Wire:
         if self._owner is not None:
             self._loop.add_reader(self.fd, self._owner.readable)
 
+    def look(self) -> None:
+        """The kernel says that the connection is broken: have what is left of it read, and then its end."""
+        if not self.held and self._owner is not None:
+            self._loop.remove_reader(self.fd)
+            self._loop.add_reader(self.fd, self._discard if self._leaving else self._owner.readable)
+
     def hold(self, why: int) -> None:
         """Read no more until release(why)."""
         if not self.held and self._owner is not None:
