@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gatepost.config.load import Configuration
+from gatepost.config.settings import Settings
 from gatepost.deliver.aliases import Aliases, once
 from gatepost.deliver.envelope import Envelope, Recipient
 from gatepost.deliver.result import Content, Destination, Result
@@ -26,12 +27,13 @@ Placed = tuple[Destination, Recipient] | Result
 
 
 class Deliverer:
-    """Everything that leaves the queue leaves through this."""
+    """Everything that leaves the queue leaves through this. `settings`: how to route, main.cf's own by default."""
 
-    def __init__(self, configuration: Configuration, lookups: Lookups) -> None:
-        self._classes = Classes(configuration.main, lookups)
-        self._aliases = Aliases(configuration.main, lookups, self._classes)
-        self._router = Router(configuration.main, lookups, self._classes)
+    def __init__(self, configuration: Configuration, lookups: Lookups, settings: Settings | None = None) -> None:
+        routing = settings or configuration.main
+        self._classes = Classes(routing, lookups)
+        self._aliases = Aliases(routing, lookups, self._classes)
+        self._router = Router(routing, lookups, self._classes)
         self._transports = Transports(configuration, lookups)
         self._running = 0
         self._closing = False
@@ -48,7 +50,10 @@ class Deliverer:
     async def _deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
         groups: dict[Destination, list[Recipient]] = {}
         results: list[Result] = []
-        for one in await self._expand(envelope, recipients):
+        expanded = await self._expand(envelope, recipients)
+        if envelope.probe and len(expanded) > len(recipients):
+            return [Result(one, "sent", "2.0.0", "aliased to multiple recipients") for one in recipients]
+        for one in expanded:
             if isinstance(one, Result):
                 results.append(one)
             else:

@@ -58,4 +58,5 @@ class Envelope:
     redirect: str = ""
     bcc: list[str] = field(default_factory=list)
     overrides: frozenset[str] = frozenset()  # receive_override_options in force
+    probe: bool = False  # is it taken? asked only, nothing is delivered (deliver/verify.py); never in the spool
     service: str = "smtpd"  # syslog tag of the service that accepted it

@@ -113,6 +113,8 @@ class LocalAgent:
             return _result(recipient, "bounced", "5.1.1", f'unknown user: "{name.lower()}"', "local")
         if self._command:
             return _result(recipient, "deferred", "4.3.5", "mailbox_command is not supported", "local")
+        if envelope.probe:
+            return _result(recipient, "sent", "2.0.0", "delivers to mailbox", "local")
         if await _delivered_before(recipient.address, content):
             text = f"mail forwarding loop for {recipient.address}"
             return _result(recipient, "bounced", "5.4.6", text, "local")
@@ -127,6 +129,8 @@ class LocalAgent:
     async def _to_file(self, envelope: Envelope, recipient: Recipient, content: Content) -> Result:
         """A /file/name that stood in an alias table, written with the rights of default_privs."""
         path = recipient.address
+        if envelope.probe:
+            return _result(recipient, "sent", "2.0.0", f"delivers to file: {path}", "local")
         if path == "/dev/null":
             return _result(recipient, "sent", "2.0.0", "delivered to file: /dev/null", "local")
         try:
@@ -177,6 +181,8 @@ class VirtualAgent:
             reason = owner if isinstance(owner, str) else "virtual_mailbox_base is empty"
             return _result(recipient, "deferred", "4.3.5", f"mail system configuration error: {reason}", "virtual")
         place = Place(self._base, path.lstrip("/"), owner)
+        if envelope.probe:
+            return _result(recipient, "sent", "2.0.0", f"delivers to {place.kind}", "virtual")
         return await _store(self._mailboxes, place, envelope, recipient, content, "virtual", self._attempts)
 
     async def _owner(self, address: str) -> Owner | str:

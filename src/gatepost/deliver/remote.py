@@ -89,7 +89,7 @@ class Remote:
     async def deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content,
                       nexthop: str) -> list[Result]:
         """Hand over to the next hop; one result for each recipient, in order."""
-        attempt = _Attempt(self._agent, envelope, recipients)
+        attempt = _Attempt(self._agent, envelope, recipients, self.options.probe if envelope.probe else "")
         servers = await self._finder.find(nexthop)
         if isinstance(servers, Unreachable):
             status = "bounced" if servers.dsn.startswith("5") else "deferred"
@@ -169,9 +169,10 @@ class Remote:
 class _Attempt:
     """The recipients of one delivery and what is known of each."""
 
-    def __init__(self, agent: str, envelope: Envelope, recipients: Sequence[Recipient]) -> None:
+    def __init__(self, agent: str, envelope: Envelope, recipients: Sequence[Recipient], probe: str = "") -> None:
         self.envelope = envelope
         self._agent = agent
+        self._probe = probe
         self._recipients = recipients
         self._results: list[Result | None] = [None] * len(recipients)
         self._loop = asyncio.get_running_loop()
@@ -195,7 +196,7 @@ class _Attempt:
             envelope.size, envelope.body_type, envelope.smtputf8, envelope.ret, envelope.envid,
             {"NAME": _known(origin.client_name), "ADDR": _known(address), "PORT": _known(origin.client_port),
              "PROTO": origin.protocol, "HELO": origin.helo, "IDENT": origin.ident or envelope.queue_id,
-             "SOURCE": origin.source})
+             "SOURCE": origin.source}, self._probe)
 
     def settle(self, verdicts: Sequence[Verdict], server: Endpoint) -> None:
         """What one server made of the open recipients; deferred ones stay open."""

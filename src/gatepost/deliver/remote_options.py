@@ -54,6 +54,7 @@ class RemoteOptions:
     line_limit: int = 998
     address_limit: int = 5  # servers tried, 0: all
     session_limit: int = 2  # of them, how many that answered, 0: all
+    probe: str = "rcpt"  # the step that answers an address probe: rcpt, data
     cache_seconds: float = 2.0  # how long an idle connection is kept, 0: not at all
     reuse_seconds: float = 300.0  # how old a connection may become
     reuse_count: int = 0  # messages a connection, 0: any

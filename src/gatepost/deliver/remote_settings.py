@@ -74,6 +74,7 @@ def remote_options(settings: Settings, agent: str) -> RemoteOptions:
         line_limit=read(p.SMTP_LINE_LENGTH_LIMIT),
         address_limit=read(p.SMTP_MX_ADDRESS_LIMIT),
         session_limit=read(p.SMTP_MX_SESSION_LIMIT),
+        probe=read(p.SMTP_ADDRESS_VERIFY_TARGET),
         cache_seconds=read(p.SMTP_CONNECTION_CACHE_TIME_LIMIT) if read(p.SMTP_CONNECTION_CACHE_ON_DEMAND) else 0,
         reuse_seconds=read(p.SMTP_CONNECTION_REUSE_TIME_LIMIT),
         reuse_count=read(p.SMTP_CONNECTION_REUSE_COUNT_LIMIT),

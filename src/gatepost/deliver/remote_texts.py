@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gatepost.deliver.wire import Endpoint
-from gatepost.smtp.client_session import Failed, Outcome
+from gatepost.smtp.client_session import PROBED, Failed, Outcome
 from gatepost.smtp.reply import Reply
 
 DOING = {
@@ -61,7 +61,7 @@ def dsn_of(reply: Reply) -> str:
 def judged(server: Endpoint, outcome: Outcome) -> Verdict:
     """The verdict on a recipient whose mail ended."""
     reply = outcome.reply
-    if outcome.step == "." and 200 <= reply.code < 300:
+    if outcome.step == PROBED or (outcome.step == "." and 200 <= reply.code < 300):
         return Verdict("sent", dsn_of(reply), one_line(reply), one_line(reply))
     if outcome.step == "":
         return Verdict("bounced", reply.status, f"{reply.text} {server.namaddr}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import gatepost.config.parameters as p
 from gatepost.config.parameter import Word
@@ -29,6 +29,14 @@ class Prober(Protocol):
 
     def __call__(self, address: str, *, sender: bool) -> Awaitable[Verification]:
         """May wait as long as the caller's poll settings allow."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A prober that has something to give back."""
+
+    async def close(self) -> None:
+        """No probe is asked for any more."""
 
 
 async def never_probed(address: str, *, sender: bool) -> Verification:
@@ -82,6 +90,8 @@ class World:
 
     async def close(self) -> None:
         """Give back connections and threads."""
+        if isinstance(self.prober, Closing):
+            await self.prober.close()
         for table in self._tables.values():
             await table.close()
         self._tables.clear()

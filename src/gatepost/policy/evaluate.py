@@ -15,6 +15,7 @@ from gatepost.config.parameter import Parameter, Word
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import Lookups
 from gatepost.lookup.classes import Classes
+from gatepost.lookup.verify_sender import VerifySender
 from gatepost.policy.engine import Engine
 from gatepost.policy.facts import Facts
 from gatepost.policy.lists import Lists, level
@@ -67,6 +68,7 @@ class Policy:
                          for name, (parameter, default) in LISTS.items()}
         self._would_relay = self._compiler.compile("smtpd_relay_restrictions", [Word(word) for word in WOULD_RELAY])
         self._delayed = settings[p.SMTPD_DELAY_REJECT]
+        self._verify_sender = VerifySender.of(settings)
         self._unlisted_sender = alone(reject_unlisted_sender, p.SMTPD_REJECT_UNLISTED_SENDER, settings)
         self._unlisted_recipient = alone(reject_unlisted_recipient, p.SMTPD_REJECT_UNLISTED_RECIPIENT, settings)
         compatibility = level(settings[p.COMPATIBILITY_LEVEL])
@@ -176,6 +178,8 @@ class Policy:
         """At RCPT and VRFY."""
         recipient = question.recipient
         if recipient is None or recipient.lower() == "postmaster":  # RFC 5321 4.5.1
+            return
+        if self._verify_sender.is_ours(recipient):  # whom we probe may probe us: neither must wait for the other
             return
         if not self._delayed:
             question.deferred_if_permit = _kept(question.facts, "sender", "helo", "client")

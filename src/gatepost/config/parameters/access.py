@@ -98,6 +98,10 @@ ADDRESS_VERIFY_POLL_COUNT = number("address_verify_poll_count", "${stress?{1}:{3
 ADDRESS_VERIFY_POLL_DELAY = duration("address_verify_poll_delay", "3s", "The pause between these questions.", low=1)
 ADDRESS_VERIFY_MAP = text("address_verify_map", "$default_cache_db_type:$data_directory/verify_cache", """
     Where probe results are kept; empty: in memory.""")
+ADDRESS_VERIFY_CACHE_CLEANUP_INTERVAL = duration("address_verify_cache_cleanup_interval", "12h", """
+    How often results that no longer count are removed; 0: never.""")
+ADDRESS_VERIFY_PENDING_REQUEST_LIMIT = number("address_verify_pending_request_limit", "5000", """
+    Probes that run at a time; beyond it an address that is not known stays so.""", low=1)
 ADDRESS_VERIFY_NEGATIVE_CACHE = yes_no("address_verify_negative_cache", "yes", "Keep failed probes too?")
 ADDRESS_VERIFY_POSITIVE_EXPIRE_TIME = duration("address_verify_positive_expire_time", "31d", """
     When a good result is forgotten.""", low=1)
