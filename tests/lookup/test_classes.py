@@ -8,8 +8,9 @@ import pytest
 
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import LookupFailure
-from gatepost.lookup.classes import KEPT_SECONDS, Classes, Resolved, Unlisted
+from gatepost.lookup.classes import Classes, Resolved, Unlisted
 from gatepost.lookup.fake import FakeLookups
+from gatepost.lookup.kept import KEPT_SECONDS
 
 LAB = {
     "compatibility_level": "3.6", "myhostname": "mx.example.test", "mydomain": "example.test",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -24,6 +25,7 @@ from gatepost.deliver.local import local_user
 from gatepost.deliver.result import Result
 from gatepost.lookup.ask import LookupFailure, Lookups
 from gatepost.lookup.classes import Classes
+from gatepost.lookup.kept import Kept
 from gatepost.lookup.maps import Maps, full_keys, rest_keys
 from gatepost.lookup.rewrite import forms, split, without_extension
 
@@ -38,6 +40,7 @@ class VirtualAliases:
     def __init__(self, settings: Settings, lookups: Lookups, classes: Classes) -> None:
         self._classes = classes
         self._maps = Maps.of(settings[p.VIRTUAL_ALIAS_MAPS], lookups)
+        self._kept: Kept[str, list[str] | None] = Kept(time.monotonic)
         self._delimiters = settings[p.RECIPIENT_DELIMITER]
         self._expansion_limit = settings[p.VIRTUAL_ALIAS_EXPANSION_LIMIT]
         self._recursion_limit = settings[p.VIRTUAL_ALIAS_RECURSION_LIMIT]
@@ -49,7 +52,10 @@ class VirtualAliases:
         if not self._maps:
             return [_marked(recipient, recipient.address)]
         try:
-            addresses = await self._all(self._classes.rules.rewritten(recipient.address))
+            addresses = self._kept.get(recipient.address, None)
+            if addresses is None:
+                addresses = await self._all(self._classes.rules.rewritten(recipient.address))
+                self._kept.keep(recipient.address, addresses)
         except LookupFailure as failure:
             text = f"virtual_alias_maps lookup failure: {failure.reason}"
             return [Result(recipient, "deferred", "4.3.0", text, service="cleanup")]

@@ -17,14 +17,12 @@ from gatepost.config.computed import own_interfaces
 from gatepost.config.parameter import Parameter
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import LookupFailure, Lookups
+from gatepost.lookup.kept import Kept
 from gatepost.lookup.maps import Maps
 from gatepost.lookup.match import DomainList, StringList, matches_subdomains
 from gatepost.lookup.patterns import address_number
 from gatepost.lookup.rewrite import Rules, literal_address, parts, without_last_dot
 from gatepost.lookup.transport import ERROR, RETRY, Kind, Transports
-
-KEPT_SECONDS = 5.0
-KEPT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,8 @@ class Unlisted:
 class Classes:
     """Address resolution under one service's settings."""
 
-    __slots__ = ("_alias_domains", "_clock", "_destinations", "_kept", "_lists", "_mailbox_domains", "_minimum_user",
-                 "_own", "_relay_domains", "_settings", "_transports", "_untrusted", "rules")
+    __slots__ = ("_alias_domains", "_clock", "_destinations", "_kept", "_listed", "_lists", "_mailbox_domains",
+                 "_minimum_user", "_own", "_relay_domains", "_settings", "_transports", "_untrusted", "rules")
 
     def __init__(self, settings: Settings, lookups: Lookups, *, clock: Callable[[], float] = time.monotonic) -> None:
         strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
@@ -77,27 +75,24 @@ class Classes:
         self._untrusted = settings[p.ALLOW_UNTRUSTED_ROUTING]
         self._own: frozenset[tuple[int, int]] | None = None
         self._lists = RecipientLists(settings, lookups)
-        self._kept: dict[tuple[str, str | None], tuple[float, Resolved]] = {}
+        self._kept: Kept[tuple[str, str | None], Resolved | None] = Kept(clock)
+        self._listed: Kept[tuple[str, bool], tuple[Unlisted | None] | None] = Kept(clock)
 
     async def resolve(self, address: str, *, sender: bool = False, mail_from: str = "") -> Resolved:
         """Rewrite and resolve. `sender`: the address is itself a sender, so nothing depends on who sends; otherwise
         `mail_from` is who does. LookupFailure when a table fails."""
         giver = None if sender or not self._transports.depends_on_sender else mail_from
         key = (address, giver)
-        now = self._clock()
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] > now:
-            return kept[1]
-        resolved = await self._resolve(address, giver)
-        self._kept.pop(key, None)
-        if len(self._kept) >= KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = (now + KEPT_SECONDS, resolved)
+        resolved = self._kept.get(key, None)
+        if resolved is None:
+            resolved = await self._resolve(address, giver)
+            self._kept.keep(key, resolved)
         return resolved
 
     def forget(self) -> None:
         """Tables were read again: what was resolved before no longer counts."""
         self._kept.clear()
+        self._listed.clear()
 
     def authorised(self, resolved: Resolved) -> bool:
         """Is it a destination that we take mail for from anybody (permit_auth_destination)?"""
@@ -116,6 +111,14 @@ class Classes:
     async def unlisted(self, resolved: Resolved, *, sender: bool) -> Unlisted | None:
         """Why the address is not listed in the tables of its class; None when it is (reference 4.8). `sender`: it is
         checked as a sender. LookupFailure when a table fails."""
+        key = (resolved.address, sender)
+        known = self._listed.get(key, None)
+        if known is None:
+            known = (await self._unlisted(resolved, sender),)
+            self._listed.keep(key, known)
+        return known[0]
+
+    async def _unlisted(self, resolved: Resolved, sender: bool) -> Unlisted | None:
         short = resolved.kind == "local" or resolved.domain.lower() == self.rules.myorigin.lower()
         if await self._lists.rewrites(resolved.address, sender=sender, short=short):
             return None

@@ -37,7 +37,7 @@ class FailingTable(MemoryTable):
 
     def get_now(self, key: str) -> str | None:
         """Always LookupFailure."""
-        raise LookupFailure(f"{self.spec}: query error")
+        raise LookupFailure(f'{self.spec} lookup error for "{key}"')
 
 
 def find_user(name: str) -> str | None:
