@@ -166,7 +166,7 @@ class Connection:
         wrapper = self.terms.wrapper_mode
         if plain:
             self._later.append(Received(plain, wrapper))
-        self.feed(Connected() if wrapper else TlsStarted())
+        self.feed(Connected(tls=True) if wrapper else TlsStarted())
         if self.wire.ended:
             self._end_of_input()
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Connected:
-    """The connection is open (and TLS up in wrapper mode); the server speaks first."""
+    """The connection is open, with TLS in wrapper mode; the server speaks first."""
+
+    tls: bool = False
 
 
 @dataclass(slots=True)

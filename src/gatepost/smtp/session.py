@@ -86,7 +86,9 @@ class Session:
         """May Received.unacknowledged matter for the next bytes?"""
         return self.turn.undecided
 
-    def _connected(self, _: events.Event) -> None:
+    def _connected(self, event: events.Event) -> None:
+        assert isinstance(event, events.Connected)
+        self.tls = event.tls
         self.ask(Stage.PEER, None, lambda answer: self.greet("CONNECT"))
 
     def greet(self, where: str) -> None:
