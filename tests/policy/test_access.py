@@ -73,7 +73,8 @@ LOGS = [
     ("permit, reject", [("warning", "restriction `reject' after `permit' is ignored")]),
     ("REJECT 5.1.7 x", [("plain", "mapping DSN status 5.1.7 into Recipient address status 5.1.3"),
                         ("reject", f"554 5.1.3 {X} x")]),
-    ("FILTER nowhere", [("warning", 'access table texthash:/t entry "FILTER nowhere" requires transport:destination')]),
+    ("FILTER nowhere",
+     [("warning", 'access table texthash:/t entry "user@example.test" requires transport:destination')]),
 ]
 
 

@@ -21,7 +21,7 @@ PROBLEMS = [
     ("reject_unknown_client_hostnam", 'unknown smtpd restriction: "reject_unknown_client_hostnam"; '
      "did you mean reject_unknown_client_hostname?"),
     ("reject_frobnication", 'unknown smtpd restriction: "reject_frobnication"'),
-    ("check_client_access", 'restriction check_client_access: bad argument "": need maptype:mapname'),
+    ("check_client_access", 'restriction check_client_access: bad argument "check_client_access": need maptype:mapname'),
     ("check_client_access permit", 'restriction check_client_access: bad argument "permit": need maptype:mapname'),
     ("reject_rbl_client", "restriction reject_rbl_client requires domain name argument"),
     ("reject_rbl_client bl.example=127.0.0", 'bad DNS list filter "127.0.0": need four numbers or '
@@ -31,7 +31,7 @@ PROBLEMS = [
      "unix:path"),
     ("check_policy_service { inet:h:1, colour = red }", 'restriction check_policy_service: unknown option "colour" for '
      "inet:h:1"),
-    ("sleep soon", 'restriction sleep: bad argument "soon": need a number of seconds'),
+    ("sleep soon", 'restriction sleep must be followed by number'),
 ]
 
 

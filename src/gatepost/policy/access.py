@@ -91,8 +91,10 @@ async def search(question: Question, table: Table, keys: Iterable[Key], subject:
             if value is not None:
                 return await _judge(question, table.spec, key, value, subject, never_ok)
     except LookupFailure as failure:
-        question.warning(failure.reason)
-        question.warning(f'{table.spec} lookup error for "{key}"')
+        problem = f'{table.spec} lookup error for "{key}"'
+        if failure.reason != problem:
+            question.warning(failure.reason)
+        question.warning(problem)
         return Refusal(451, "4.3.5", subject.rejected("Server configuration error"), stern=True)
     return None
 
@@ -222,13 +224,13 @@ def _in_transaction(question: Question, entry: Entry, action: str) -> bool:
     if question.facts.sender is not None:
         return True
     question.warning(f"access table {entry.origin}: with smtpd_delay_reject=no, action {action} is always skipped in "
-                     f"{entry.subject.class_} restrictions")
+                     "Client host or Helo command restrictions")
     return False
 
 
 def _wants(question: Question, entry: Entry, missing: bool, what: str) -> bool:
     if missing:
-        question.warning(f'access table {entry.origin} entry "{entry.value}" requires {what}')
+        question.warning(f'access table {entry.origin} entry "{entry.key}" {what}')
     return missing
 
 
@@ -239,7 +241,8 @@ def _effect(question: Question, action: str, argument: str, log_text: str) -> No
 
 
 def _filter(question: Question, entry: Entry, text: str) -> Answer:
-    if _delegable(question, entry, "FILTER") and not _wants(question, entry, ":" not in text, "transport:destination"):
+    missing = "requires transport:destination" if text else "has FILTER entry without value"
+    if _delegable(question, entry, "FILTER") and not _wants(question, entry, ":" not in text, missing):
         _effect(question, "filter", text, f"<{entry.subject.name}>: {entry.subject.class_} triggers FILTER {text}")
     return Outcome.DUNNO
 
@@ -262,7 +265,8 @@ def _discard(question: Question, entry: Entry, text: str) -> Answer:
 
 def _to_address(action: str) -> Action:
     def redirected(question: Question, entry: Entry, text: str) -> Answer:
-        if _delegable(question, entry, action) and not _wants(question, entry, "@" not in text, "user@domain target"):
+        if _delegable(question, entry, action) and not _wants(question, entry, "@" not in text,
+                                                              "requires user@domain target"):
             _effect(question, action.lower(), text,
                     f"<{entry.subject.name}>: {entry.subject.class_} triggers {action} {text}")
         return Outcome.DUNNO
@@ -275,7 +279,7 @@ def _prepend(question: Question, entry: Entry, text: str) -> Answer:
     elif question.facts.where == "ETRN":
         question.warning(f"access table {entry.origin}: action PREPEND is unavailable in smtpd_etrn_restrictions")
     elif _in_transaction(question, entry, "PREPEND") and not _wants(
-            question, entry, not re.match(r"[!-9;-~]+[ \t]*:", text), "header: text"):
+            question, entry, not re.match(r"[!-9;-~]+[ \t]*:", text), "requires header: text"):
         _effect(question, "prepend", text, "")
     return Outcome.DUNNO
 

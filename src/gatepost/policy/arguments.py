@@ -19,7 +19,12 @@ from gatepost.policy.restriction import Takes
 
 
 class BadArgument(Exception):
-    """The argument does not read, or is not there. The text is what is logged."""
+    """The argument does not read, or is not there. The text is what is logged. `harmless`: without it the restriction
+    does nothing; otherwise it answers 451."""
+
+    def __init__(self, text: str, *, harmless: bool = False) -> None:
+        super().__init__(text)
+        self.harmless = harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def dns_list(text: str) -> DnsList:
 
 def _table(name: str, text: str | None, settings: Settings, lookups: Lookups) -> Table:
     if text is None or ":" not in text:
-        raise BadArgument(f'restriction {name}: bad argument "{text or ""}": need maptype:mapname')
+        raise BadArgument(f'restriction {name}: bad argument "{text or name}": need maptype:mapname')
     return lookups.table(text)
 
 
@@ -108,13 +113,13 @@ def _certificate_table(name: str, text: str | None, settings: Settings, lookups:
 
 def _domain(name: str, text: str | None, settings: Settings, lookups: Lookups) -> DnsList:
     if not text:
-        raise BadArgument(f"restriction {name} requires domain name argument")
+        raise BadArgument(f"restriction {name} requires domain name argument", harmless=True)
     return dns_list(text)
 
 
 def _number(name: str, text: str | None, settings: Settings, lookups: Lookups) -> int:
     if text is None or not text.isdecimal():
-        raise BadArgument(f'restriction {name}: bad argument "{text or ""}": need a number of seconds')
+        raise BadArgument(f"restriction {name} must be followed by number")
     return int(text)
 
 

@@ -29,6 +29,7 @@ class Engine:
     def __init__(self, settings: Settings, compiler: Compiler) -> None:
         self._soft = settings[p.SOFT_BOUNCE]
         self._compiler = compiler
+        self._warned: set[str] = set()  # about outdated names: once
 
     async def evaluate_text(self, question: Question, text: str, subject: Subject, origin: str) -> Answer:
         """Run what an access table or policy server gave as a list, in place."""
@@ -59,7 +60,8 @@ class Engine:
         if check.needs & ~question.known:
             question.trace.append(Step(question.list_name, check.token, check.span, Outcome.DUNNO))
             return Outcome.DUNNO
-        if check.warns:
+        if check.warns and check.warns not in self._warned:
+            self._warned.add(check.warns)
             question.warning(check.warns)
         softens = check.warn and not question.warn
         if softens:

@@ -21,6 +21,7 @@ from gatepost.policy.question import Question
 from gatepost.policy.refusal import SERVER_ERROR
 from gatepost.policy.restriction import Answer, Function, Restriction, Takes
 from gatepost.policy.restrictions import RESTRICTIONS
+from gatepost.policy.verdict import Outcome
 from gatepost.span import ConfigError, Span
 
 WARN = "warn_if_reject"
@@ -64,6 +65,11 @@ async def _run_class(question: Question, program: Program) -> Answer:
 def _faulty(question: Question, warning: str) -> Answer:
     question.warning(warning)
     return SERVER_ERROR
+
+
+def _idle(question: Question, warning: str) -> Answer:
+    question.warning(warning)
+    return Outcome.DUNNO
 
 
 def alone(declared: Restriction, parameter: Parameter[bool], settings: Settings) -> Program | None:
@@ -144,7 +150,8 @@ class Compiler:
             argument = READERS[declared.takes](declared.name, follows.text if takes and follows else None,
                                                self._settings, self._lookups)
         except BadArgument as bad:
-            return self._broken(word, warn, str(bad)), taken + 1
+            broken = self._broken(word, warn, str(bad))
+            return replace(broken, function=_idle) if bad.harmless else broken, taken + 1
         token = f"{word.text} {follows.text}" if takes and follows and not taken else word.text
         judged = declared.takes in (Takes.TABLE, Takes.CERTIFICATE_TABLE, Takes.SERVER)
         return Check(token, word.span, declared.function, argument, int(declared.needs), warn, declared.warns,

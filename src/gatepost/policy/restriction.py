@@ -50,7 +50,7 @@ class Takes(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class Restriction:
     """One declared restriction. `removed` is the advice of a name that Postfix 3.9 no longer knows, `warns` the line
-    that 3.7 logs at each use of it. `ends`: nothing behind it in the list is reached."""
+    that 3.7 logs when it is first used. `ends`: nothing behind it in the list is reached."""
 
     name: str
     aliases: tuple[str, ...]

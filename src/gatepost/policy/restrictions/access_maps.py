@@ -79,6 +79,8 @@ async def check_sasl_access(question: Question, table: Table) -> Answer:
     """Look up the login name (AUTH)."""
     user = question.facts.sasl_username
     if not user:
+        if not question.settings[p.SMTPD_SASL_AUTH_ENABLE]:
+            question.warning("restriction `check_sasl_access' ignored: no SASL support")
         return Outcome.DUNNO
     return await search(question, table, [(user, False)], Subject(user, "SASL login name")) or Outcome.DUNNO
 

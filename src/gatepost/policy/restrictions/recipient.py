@@ -59,7 +59,8 @@ async def check_relay_domains(question: Question, _: None) -> Answer:
     """Permit our own domains, refuse others. Gone since Postfix 3.9."""
     if await authorised(question):
         return Outcome.OK
-    return _relay_denied(question, question.settings[p.RELAY_DOMAINS_REJECT_CODE], "5.7.1")
+    return Refusal(question.settings[p.RELAY_DOMAINS_REJECT_CODE], "5.7.1",
+                   question.recipient_subject.rejected("Relay access denied"))
 
 
 @restriction(needs=Needs.RECIPIENT, may=(Outcome.OK,), subject="recipient")

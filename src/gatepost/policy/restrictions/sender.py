@@ -77,37 +77,45 @@ async def _not_logged_in(question: Question) -> Answer:
     return Refusal(553, "5.7.1", question.sender.rejected("not logged in"))
 
 
-def _sasl_active(question: Question) -> bool:
-    return question.settings[p.SMTPD_SASL_AUTH_ENABLE] or bool(question.facts.sasl_username)
+def _asks(question: Question, *names: str) -> bool:
+    """Is there somebody to ask about? Without SASL the restrictions do nothing, which is worth a line each."""
+    if question.settings[p.SMTPD_SASL_AUTH_ENABLE] or question.facts.sasl_username:
+        return bool(question.facts.sender)
+    for name in names:
+        question.warning(f"restriction `{name}' ignored: no SASL support")
+    return False
 
 
-@restriction(needs=Needs.NAMED_SENDER, subject="sender")
+@restriction(subject="sender")
 async def reject_sender_login_mismatch(question: Question, _: None) -> Answer:
     """Refuse a sender address that the login does not own, and an owned one without login. Owners:
     `smtpd_sender_login_maps`; addresses that nobody owns may not be used after login."""
-    if not _sasl_active(question):
+    if not _asks(question, "reject_authenticated_sender_login_mismatch",
+                 "reject_unauthenticated_sender_login_mismatch"):
         return Outcome.DUNNO
     return await (_not_owned(question, known=False) if question.facts.sasl_username else _not_logged_in(question))
 
 
-@restriction(needs=Needs.NAMED_SENDER, subject="sender")
+@restriction(subject="sender")
 async def reject_authenticated_sender_login_mismatch(question: Question, _: None) -> Answer:
     """Refuse a sender address that the login does not own; nothing without login."""
-    return await _not_owned(question, known=False) if question.facts.sasl_username else Outcome.DUNNO
+    if not _asks(question, "reject_authenticated_sender_login_mismatch") or not question.facts.sasl_username:
+        return Outcome.DUNNO
+    return await _not_owned(question, known=False)
 
 
-@restriction(needs=Needs.NAMED_SENDER, subject="sender")
+@restriction(subject="sender")
 async def reject_unauthenticated_sender_login_mismatch(question: Question, _: None) -> Answer:
     """Refuse an owned sender address from a client that has not logged in."""
-    if question.facts.sasl_username or not _sasl_active(question):
+    if not _asks(question, "reject_unauthenticated_sender_login_mismatch") or question.facts.sasl_username:
         return Outcome.DUNNO
     return await _not_logged_in(question)
 
 
-@restriction(needs=Needs.NAMED_SENDER, subject="sender")
+@restriction(subject="sender")
 async def reject_known_sender_login_mismatch(question: Question, _: None) -> Answer:
     """As reject_sender_login_mismatch, but only for addresses that `smtpd_sender_login_maps` knows."""
-    if not _sasl_active(question):
+    if not _asks(question, "reject_known_sender_login_mismatch"):
         return Outcome.DUNNO
     return await (_not_owned(question, known=True) if question.facts.sasl_username else _not_logged_in(question))
 

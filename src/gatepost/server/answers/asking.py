@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Answer = Reply | Answered | None
 
 SILENT = Reply(421, "", "")  # the end of the session, without a word (access(5) HANGUP)
-LOOKUP_ERROR = Reply(451, "4.3.0", "Temporary lookup error")
 
 
 def facts(on: Performer, where: str = "", *, sender: str | None = None, recipient: str | None = None) -> Facts:
@@ -39,7 +38,7 @@ def facts(on: Performer, where: str = "", *, sender: str | None = None, recipien
         helo_raw=session.helo_raw,
         sender=sender,
         recipient=recipient,
-        recipient_count=len(accepted) if at_content else 0,
+        recipient_count=len(accepted),
         size=(transaction.size if session.where == "END-OF-MESSAGE" else transaction.declared_size)
         if transaction else 0,
         queue_id=on.message.queue_id if on.message else "",

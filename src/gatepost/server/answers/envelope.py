@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.lookup.ask import LookupFailure
 from gatepost.observe import lines
-from gatepost.server.answers.asking import LOOKUP_ERROR, Answer, facts, listed, told
+from gatepost.server.answers.asking import Answer, facts, listed, told
 from gatepost.server.message import Effects, Message
 from gatepost.smtp.facts import IllegalAddress
 from gatepost.smtp.reply import Reply
@@ -53,20 +53,22 @@ def too_often(on: Performer, count: int, limit: int, what: str, text: str) -> Re
     return Reply(450, "4.7.1", f"Error: {text} from {on.client.address}")
 
 
+async def _routable(on: Performer, address: str, *, sender: bool = False) -> bool:
+    """Is it an address after rewriting? Where a table does not answer the restriction that needs to know refuses."""
+    try:
+        return (await on.service.classes.resolve(address, sender=sender)).valid
+    except LookupFailure:
+        return True
+
+
 async def mail(on: Performer, transaction: Transaction) -> Answer:
     """May this sender begin a transaction, and is there room?"""
     service = on.service
     on.effects = Effects()
     on.instance = _instance()
-    if transaction.sender:
-        try:
-            resolved = await service.classes.resolve(transaction.sender, sender=True)
-        except LookupFailure as failure:
-            on.teller.warning(failure.reason)
-            return LOOKUP_ERROR
-        if not resolved.valid:
-            on.teller.fact(IllegalAddress("MAIL", transaction.given))
-            return BAD_SENDER
+    if transaction.sender and not await _routable(on, transaction.sender, sender=True):
+        on.teller.fact(IllegalAddress("MAIL", transaction.given))
+        return BAD_SENDER
     if service.policy.needs("sender"):
         known = facts(on, sender=transaction.sender)
         known.size, known.smtputf8 = transaction.declared_size, transaction.smtputf8
@@ -96,12 +98,7 @@ async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
     """The restrictions; with the first recipient that passes, the message gets its queue id."""
     service = on.service
     if not on.effects.discard:
-        try:
-            resolved = await service.classes.resolve(request.address)
-        except LookupFailure as failure:
-            on.teller.warning(failure.reason)
-            return LOOKUP_ERROR
-        if not resolved.valid:
+        if not await _routable(on, request.address):
             on.teller.fact(IllegalAddress("RCPT", request.given))
             return BAD_RECIPIENT
         decision = await service.policy.decide("rcpt", facts(on, recipient=request.address))
@@ -121,12 +118,7 @@ async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
 
 async def vrfy(on: Performer, request: RecipientRequest) -> Answer:
     """The whole chain of restrictions, as for RCPT."""
-    try:
-        resolved = await on.service.classes.resolve(request.address)
-    except LookupFailure as failure:
-        on.teller.warning(failure.reason)
-        return LOOKUP_ERROR
-    if not resolved.valid:
+    if not await _routable(on, request.address):
         on.teller.fact(IllegalAddress("VRFY", request.given))
         return BAD_RECIPIENT
     decision = await on.service.policy.decide("vrfy", facts(on, recipient=request.address))
