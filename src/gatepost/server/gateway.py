@@ -24,6 +24,7 @@ from gatepost.deliver.queue import Queue
 from gatepost.deliver.result import Content, Destination, Result
 from gatepost.deliver.spool import Spool, SpoolFailure
 from gatepost.deliver.verify import Verifier
+from gatepost.lookup.bcc import Copies
 from gatepost.lookup.classes import Classes
 from gatepost.lookup.match import AddressList, DomainList, matches_subdomains
 from gatepost.lookup.peer import Peers
@@ -204,6 +205,7 @@ class Gateway:
             policy=policy,
             lookups=world,
             classes=classes,
+            copies=Copies(settings, world, classes),
             fast_flush=DomainList.of(settings[p.FAST_FLUSH_DOMAINS], below, world, strict=strict),
             intake=self._intake(settings, world),
             room=Room(spool_directory(settings), settings[p.QUEUE_MINFREE], settings[p.MESSAGE_SIZE_LIMIT]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gatepost.config import parameters as p
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import Lookups, Table
+from gatepost.lookup.bcc import Copies
 from gatepost.lookup.classes import Classes
 from gatepost.lookup.match import DomainList
 from gatepost.observe.log import Log
@@ -73,6 +74,7 @@ class Service:
     policy: Policy
     lookups: Lookups
     classes: Classes
+    copies: Copies
     fast_flush: DomainList
     intake: Intake
     room: Room

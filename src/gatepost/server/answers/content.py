@@ -53,10 +53,12 @@ async def end_of_message(on: Performer, size: int) -> Answer:
     envelope = message.envelope
     assert envelope is not None
     envelope.hold, envelope.redirect = on.effects.hold, on.effects.redirect
-    envelope.bcc = on.effects.bcc
+    envelope.bcc = list(on.effects.bcc)
     envelope.content_filter = on.effects.filter or envelope.content_filter
     try:
         found = await message.finish()
+        if service.copies:
+            envelope.bcc += await service.copies.of(envelope.sender, [one.address for one in envelope.recipients])
     except LookupFailure as failure:
         on.teller.warning(failure.reason)
         return CHECK_FAILED
