@@ -60,6 +60,22 @@ def test_an_idle_session_is_told_421_when_patience_is_over(warm: Warm) -> None:
         assert running.stop() == 0
 
 
+def test_a_message_that_never_ends_is_given_up(warm: Warm) -> None:
+    with directory("gatepost-house-") as root:
+        running = House(warm, root)
+        running.start()
+        with running.talk() as client:
+            client.say(f"MAIL FROM:<{FROM}>", f"RCPT TO:<{TO}>", "DATA")
+            client.send(BODY)
+            running.signal(signal.SIGTERM)
+            assert wait_for(lambda: not listening(running.port), 5)
+            running.signal(signal.SIGTERM)
+            assert client.read() == "421 4.3.2 mx.example.test Service shutting down"
+        assert wait_for(lambda: running.server is not None and not running.server.alive, 10)
+        assert running.stop() == 0
+        assert not list(running.spooled())
+
+
 def test_sighup_new_terms_for_new_sessions_only(warm: Warm) -> None:
     with house(warm) as running, running.talk() as old:
         running.settings += ["smtpd_banner = changed ESMTP", "smtpd_sender_restrictions = reject",
@@ -198,9 +214,11 @@ def test_the_program_tells_readiness_and_gives_up_root(tmp_path: Path) -> None:
     except KeyError:
         pytest.skip("not here: user nobody")
     with directory("gatepost-house-") as root, contextlib.ExitStack() as stack:
-        made = House(None, root, [*MAILDIR, "gatepost_user = nobody", f"virtual_uid_maps = static:{user.pw_uid}",  # type: ignore[arg-type]
-                                  f"virtual_gid_maps = static:{user.pw_gid}"])
-        (root / "maillog").touch()
+        made = House(None, root, [  # type: ignore[arg-type]
+            *MAILDIR, "gatepost_user = nobody", f"virtual_uid_maps = static:{user.pw_uid}",
+            f"virtual_gid_maps = static:{user.pw_gid}", "smtpd_tls_security_level = may",
+            "smtpd_tls_cert_file = @ROOT@/conf/cert.pem", "smtpd_tls_key_file = @ROOT@/conf/key.pem"])
+        (made.conf / "key.pem").chmod(0o600)
         manager = Manager(root / "notify")
         process = subprocess.Popen([GATEPOST, "serve", "-c", str(made.conf)], stdout=subprocess.DEVNULL,
                                    env=os.environ | {"NOTIFY_SOCKET": str(root / "notify")})
@@ -218,10 +236,17 @@ def test_the_program_tells_readiness_and_gives_up_root(tmp_path: Path) -> None:
             assert client.mail().startswith("250 2.0.0")
         new = root / "mail" / "box" / "new"
         assert wait_for(lambda: new.is_dir() and len(list(new.iterdir())) == 1, 10), made.log()
+        made.settings.append("smtpd_banner = reloaded")
+        made.write()
         process.send_signal(signal.SIGHUP)
         assert manager.told().startswith("RELOADING=1\nMONOTONIC_USEC=")
         assert manager.told() == "READY=1"
         assert "not reloaded" not in made.log()
+        assert "key.pem cannot be read without root: TLS goes on as it was at the start" in made.log()
+        with Talk(("127.0.0.1", made.port)) as client:
+            assert client.read() == "220 reloaded"
+            client.say("EHLO client.test")
+            assert client.start_tls().startswith("220"), "the key can only be read by root"
         process.send_signal(signal.SIGTERM)
         assert manager.told() == "STOPPING=1"
         assert process.wait(15) == 0

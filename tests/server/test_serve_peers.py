@@ -63,14 +63,15 @@ def test_proxy_headers_that_are_refused(warm: Warm, trusted: str, header: bytes,
 
 
 def test_xclient(warm: Warm) -> None:
-    settings = ["smtpd_authorized_xclient_hosts = 127.0.0.1", "smtpd_client_restrictions = "
-                "check_client_access inline:{ bad.test=REJECT }", "smtpd_delay_reject = no"]
+    settings = ["smtpd_authorized_xclient_hosts = 127.0.0.1", "smtpd_authorized_xforward_hosts = 127.0.0.1",
+                "smtpd_client_restrictions = check_client_access inline:{ bad.test=REJECT }", "smtpd_delay_reject = no"]
     with house(warm, settings) as running:
         with running.talk() as client:
             assert client.say("XCLIENT NAME=good.test ADDR=203.0.113.9").startswith("220 mx.example.test")
             client.say("EHLO real.test")
             assert client.mail().startswith("250 2.0.0")
             assert client.say("XCLIENT NAME=again.test").startswith("550 5.7.0"), "the new identity has no such right"
+            assert client.say("XFORWARD NAME=far.test") == "250 2.0.0 Ok", "that one is the peer's, as Postfix has it"
         with running.talk() as client:
             refused = client.say("XCLIENT NAME=bad.test ADDR=203.0.113.10")
             assert refused == "554 5.7.1 <bad.test[203.0.113.10]>: Client host rejected: Access denied"

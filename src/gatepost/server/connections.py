@@ -1,9 +1,9 @@
 """Which connections are alive, and whose time is over? The registry of a process, with one timer for all.
 
 Contract: one sweep a second looks at every connection's `deadline`; a connection costs no timer, task or future of its
-own. A time limit is therefore kept to the second. The sweep also asks the kernel, in one call for all, which sockets are
-broken: uvloop tells a reset once, and data that lay before it would hide it. This file must not know what a deadline is
-for.
+own. A time limit is therefore kept to the second. The sweep also asks the kernel, in one call for all, which sockets
+are broken: uvloop tells a reset once, and data that lay before it would hide it. This file must not know what a
+deadline is for.
 """
 
 from __future__ import annotations

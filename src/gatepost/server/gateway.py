@@ -45,7 +45,7 @@ from gatepost.server.replies import Wording
 from gatepost.server.room import Room
 from gatepost.server.service import Rates, Service
 from gatepost.server.terms import Terms
-from gatepost.server.tls import server_tls
+from gatepost.server.tls_kept import KeptTls
 from gatepost.smtp.options import Rights
 from gatepost.smtp.session import Session
 from gatepost.span import ConfigError, Span
@@ -69,6 +69,7 @@ class Gateway:
         self._world: World | None = None
         self._connections: Connections | None = None
         self._peers = Peers()
+        self._tls = KeptTls()
         self._read: tuple[Configuration, World] | None = None  # not adopted yet
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -96,7 +97,7 @@ class Gateway:
                               Span(f"{configuration.directory}/master.cf", 1))
         found: list[Door] = []
         for entry in entries:
-            settings = configuration.settings(entry)
+            settings = configuration.serving(entry)
             service = self._service(configuration, entry, settings, world)
             attend = _attendant(service)
             found += [Door(endpoint, service.terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
@@ -171,10 +172,12 @@ class Gateway:
     def _service(self, configuration: Configuration, entry: Entry, settings: Settings, world: World) -> Service:
         assert self._spool is not None and self._limits is not None
         tag = _tag(settings, "smtpd")
-        tls = server_tls(settings)
-        if tls.problem is not None:
-            self._log.warning(tag, "No server certs available. TLS won't be enabled")
         strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
+        tls = self._tls.of(settings, lambda text: self._log.warning(tag, text))
+        if tls.problem is not None:
+            if strict:
+                self._log.warning(tag, str(tls.problem))
+            self._log.warning(tag, "No server certs available. TLS won't be enabled")
         options = options_of(settings, world, tls_ready=tls.context is not None)
         classes = Classes(settings, world)
         policy = Policy(settings, world, classes)

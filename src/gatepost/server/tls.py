@@ -145,6 +145,14 @@ def _chains(settings: Settings) -> list[tuple[str, str, Parameter[str] | Paramet
     return [(certificate, key, parameter) for certificate, key, parameter in pairs if certificate not in ("", "none")]
 
 
+def certificate_files(settings: Settings) -> tuple[str, ...]:
+    """The level of a service's TLS, then every certificate and key file; () without TLS."""
+    level = tls_level(settings)
+    if level == "none":
+        return ()
+    return (level, *(file for certificate, key, _ in _chains(settings) for file in (certificate, key or certificate)))
+
+
 def _load_chain(
     context: ssl.SSLContext,
     certificate: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gatepost.lookup.ask import LookupFailure
@@ -58,9 +59,11 @@ async def xclient(on: Performer, attributes: list[tuple[str, str]]) -> Answer:
     on.teller.client = on.client
     on.login = Login("XCLIENT") if presented.login else None
     on.teller.sasl = (("sasl_method", "XCLIENT"), ("sasl_username", presented.login)) if presented.login else ()
+    xforward = on.session.rights.xforward  # the peer's own right, whoever it speaks for
     refusal = await find_rights(on)
     if refusal is not None:
         return refusal
+    on.session.rights = replace(on.session.rights, xforward=xforward)
     return Answered(None, {"helo": presented.helo, "protocol": presented.protocol, "login": presented.login})
 
 
