@@ -45,10 +45,16 @@ def config_(
 ) -> None:
     """Print effective values per service, and where each comes from."""
     try:
-        lines = show(configuration(config, None, LISTEN), names or [], only_set=only_set)
+        found = configuration(config, None, LISTEN)
+        lines = show(found, names or [], only_set=only_set)
     except ConfigError as error:
         fail(error)
     print("\n".join(lines))
+    errors = [problem.as_error() for problem in found.problems if problem.severity == "error"]
+    for error in errors:
+        print(f"gatepost: {error}", file=sys.stderr)
+    if errors:
+        raise typer.Exit(2)
 
 
 def main() -> None:
