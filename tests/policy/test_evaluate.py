@@ -273,7 +273,7 @@ def test_permits_are_logged_where_wanted() -> None:
                     "smtpd_client_restrictions": "permit_sasl_authenticated",
                     "smtpd_recipient_restrictions": "check_recipient_access inline:{user@example.test=OK}"})
     assert ask(asked, "rcpt", facts(sasl_username="me")).log == [
-        ("permit", "action=permit_sasl_authenticated for Client host=unknown[198.51.100.7]"),
+        ("permit", "action=permit_sasl_authenticated for Client host=unknown[198.51.100.7] "),
         ("permit", "action=OK for Recipient address=user@example.test from inline:{user@example.test=OK}")]
 
 

@@ -21,7 +21,8 @@ PROBLEMS = [
     ("reject_unknown_client_hostnam", 'unknown smtpd restriction: "reject_unknown_client_hostnam"; '
      "did you mean reject_unknown_client_hostname?"),
     ("reject_frobnication", 'unknown smtpd restriction: "reject_frobnication"'),
-    ("check_client_access", 'restriction check_client_access: bad argument "check_client_access": need maptype:mapname'),
+    ("check_client_access",
+     'restriction check_client_access: bad argument "check_client_access": need maptype:mapname'),
     ("check_client_access permit", 'restriction check_client_access: bad argument "permit": need maptype:mapname'),
     ("reject_rbl_client", "restriction reject_rbl_client requires domain name argument"),
     ("reject_rbl_client bl.example=127.0.0", 'bad DNS list filter "127.0.0": need four numbers or '

@@ -168,8 +168,8 @@ async def permitted(question: Question, action: str, subject: Subject, origin: s
     """OK, logged where smtpd_log_access_permit_actions asks for it."""
     logged = question.lists.logged_permits
     if logged is not None and await logged.matches(action):
-        source = f" from {origin}" if origin else ""
-        question.log.append(("permit", f"action={action} for {subject.class_}={subject.name}{source}"))
+        source = f"from {origin}" if origin else ""
+        question.log.append(("permit", f"action={action} for {subject.class_}={subject.name} {source}"))
     return Outcome.OK
 
 

@@ -15,6 +15,7 @@ from gatepost.policy.program import Check, Compiler, Program
 from gatepost.policy.question import Question, Subject
 from gatepost.policy.refusal import SERVER_ERROR, Refusal, worded
 from gatepost.policy.restriction import Answer
+from gatepost.policy.restrictions import RESTRICTIONS
 from gatepost.policy.verdict import Outcome, Step
 from gatepost.smtp.reply import Reply
 from gatepost.span import ConfigError
@@ -81,7 +82,7 @@ class Engine:
             outcome = shown = answer
             reply = question.reply
             if outcome is Outcome.OK and not check.judged and question.lists.logged_permits is not None:
-                await permitted(question, check.name, question.subject)
+                await permitted(question, check.name, _permitted_subject(question, check))
         else:
             outcome, shown, reply = self.conclude(question, answer)
         if softens:
@@ -121,3 +122,14 @@ class Engine:
             return Outcome.DUNNO
         question.reply = reply
         return Outcome.REJECT
+
+
+def _permitted_subject(question: Question, check: Check) -> Subject:
+    """Whom an OK is about, for the log: what the restriction looked at, not what the list is about."""
+    declared = RESTRICTIONS.get(check.name)
+    about = declared.subject if declared else ""
+    if about == "client":
+        return question.client
+    if about == "helo":
+        return Subject(question.helo, "Helo command")
+    return question.recipient_subject if about == "recipient" else question.subject

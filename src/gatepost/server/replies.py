@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.config import parameters as p
 from gatepost.config.settings import Settings
-from gatepost.lookup.ask import ImmediateTable, Lookups, is_immediate
+from gatepost.lookup.ask import ImmediateTable, LookupFailure, Lookups, is_immediate
 from gatepost.smtp.reply import Reply
 from gatepost.span import ConfigError
 
@@ -43,7 +43,11 @@ class Wording:
 
     def apply(self, reply: Reply, performer: Performer) -> Reply:
         """The reply as it goes out."""
-        footer = self._footer(reply)
+        try:
+            footer = self._footer(reply)
+        except LookupFailure as failure:
+            performer.teller.warning(failure.reason)
+            footer = ""
         if footer:
             text = self._expand(footer, performer)
             joined = text[2:] if text.startswith("\\c") else "\n" + text

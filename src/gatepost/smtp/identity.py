@@ -57,15 +57,15 @@ def _attributes(session: Session, words: list[Token], verb: str, allowed: bool) 
     read: list[tuple[str, str]] = []
     for word in words[1:]:
         name, equals, raw = word.text.partition("=")
-        if not equals:
+        if not equals or not raw:
             session.finish(Reply(501, "5.5.4", "Error: attribute=value expected"))
             return None
         if len(raw) > VALUE_LIMIT:
             session.finish(Reply(501, "5.5.4", "Error: attribute value too long"))
             return None
-        value = xtext(raw)
+        value = xtext(raw.replace("=", "+3D"))
         if value is None:
-            session.finish(Reply(501, "5.5.4", f"Bad {verb} syntax: {raw}"))
+            session.finish(Reply(501, "5.5.4", f"Bad {name.upper()} syntax: {raw}"))
             return None
         read.append((name.upper(), value))
     return read

@@ -274,7 +274,7 @@ def _vrfy(session: Session, words: list[Token]) -> None:
         declared, words = True, words[:-1]
     given = " ".join(word.text for word in words[1:])
     token = Token(given, any(word.broken for word in words))
-    address = grammar.address(token, strict=False, empty=False)
+    address = grammar.address(token, strict=False, empty=False) if len(words) == 2 else None
     if address is None:
         _tell_illegal(session, "VRFY", token)
         session.finish(sentences.BAD_RECIPIENT)

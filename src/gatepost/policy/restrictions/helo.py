@@ -71,13 +71,19 @@ async def reject_unknown_helo_hostname(question: Question, _: None) -> Answer:
     return _refused(question, question.settings[p.UNKNOWN_HOSTNAME_REJECT_CODE], "4.7.1", why)
 
 
-@restriction(needs=Needs.HELO, may=(Outcome.OK,), subject="helo",
+@restriction(needs=Needs.HELO, may=(Outcome.OK, Outcome.REJECT), subject="helo",
              removed="use permit_mynetworks or permit_sasl_authenticated instead",
              warns="restriction permit_naked_ip_address is deprecated. "
                    "Use permit_mynetworks or permit_sasl_authenticated instead")
 def permit_naked_ip_address(question: Question, _: None) -> Answer:
-    """Permit a HELO name that is an IP address without brackets. Gone since Postfix 3.9."""
-    return Outcome.OK if address_number(question.helo)[0] else Outcome.DUNNO
+    """Permit a HELO name that is an IPv4 address without brackets; one that only looks so is refused. Gone since
+    Postfix 3.9."""
+    helo = question.helo
+    if not helo or set(helo) - set("0123456789.:"):
+        return Outcome.DUNNO
+    if ":" not in helo and address_number(helo)[0]:
+        return Outcome.OK
+    return _refused(question, question.settings[p.INVALID_HOSTNAME_REJECT_CODE], "5.5.2", "invalid ip address")
 
 
 HELO: list[Restriction] = [reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname, reject_unknown_helo_hostname,

@@ -53,8 +53,11 @@ def too_often(on: Performer, count: int, limit: int, what: str, text: str) -> Re
     return Reply(450, "4.7.1", f"Error: {text} from {on.client.address}")
 
 
-async def _routable(on: Performer, address: str, *, sender: bool = False) -> bool:
-    """Is it an address after rewriting? Where a table does not answer the restriction that needs to know refuses."""
+async def _routable(on: Performer, address: str, *, sender: bool = False, declared: bool = True) -> bool:
+    """Is it an address after rewriting? Where a table does not answer the restriction that needs to know refuses. A
+    domain in UTF-8 has to be `declared` (SMTPUTF8)."""
+    if not declared and not address.rpartition("@")[2].isascii() and "@" in address:
+        return False
     try:
         return (await on.service.classes.resolve(address, sender=sender)).valid
     except LookupFailure:
@@ -66,7 +69,8 @@ async def mail(on: Performer, transaction: Transaction) -> Answer:
     service = on.service
     on.effects = Effects()
     on.instance = _instance()
-    if transaction.sender and not await _routable(on, transaction.sender, sender=True):
+    if transaction.sender and not await _routable(
+            on, transaction.sender, sender=True, declared=transaction.smtputf8):
         on.teller.fact(IllegalAddress("MAIL", transaction.given))
         return BAD_SENDER
     if service.policy.needs("sender"):
@@ -96,9 +100,10 @@ def _instance() -> str:
 
 async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
     """The restrictions; with the first recipient that passes, the message gets its queue id."""
-    service = on.service
+    service, transaction = on.service, on.session.transaction
+    declared = transaction is not None and transaction.smtputf8
     if not on.effects.discard:
-        if not await _routable(on, request.address):
+        if not await _routable(on, request.address, declared=declared):
             on.teller.fact(IllegalAddress("RCPT", request.given))
             return BAD_RECIPIENT
         decision = await service.policy.decide("rcpt", facts(on, recipient=request.address))
@@ -109,10 +114,12 @@ async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
     if on.message is None:
         on.message = message = Message(service.intake, on.connection.pause_reading, on.connection.resume_reading)
         on.teller.queue_id = message.queue_id
-        origin = ("", "")
+        origin, sasl = ("", ""), on.teller.sasl
+        if transaction is not None and transaction.auth_sender:
+            sasl = (*sasl, ("sasl_sender", transaction.auth_sender))
         if on.forwarded is not None:
             origin = (on.forwarded.ident, f"{on.forwarded.name}[{on.forwarded.address}]")
-        on.teller.info(lines.client(message.queue_id, on.client.namaddr, sasl=on.teller.sasl, origin=origin))
+        on.teller.info(lines.client(message.queue_id, on.client.namaddr, sasl=sasl, origin=origin))
     return None
 
 
