@@ -15,10 +15,10 @@ from gatepost.span import ConfigError, Span
     (p.SMTPD_HELO_REQUIRED, "YES", True),
     (p.SMTPD_HELO_REQUIRED, "no", False),
     (p.SMTPD_HARD_ERROR_LIMIT, "7", 7),
-    (p.POSTSCREEN_DNSBL_ALLOWLIST_THRESHOLD, "-3", -3),
+    (p.VIRTUAL_MINIMUM_UID, "+3", 3),
     (p.SMTPD_TIMEOUT, "10", 10),  # the unit of the default: seconds
-    (p.POSTSCREEN_GREET_TTL, "2", 2 * 86400),  # ... days
-    (p.POSTSCREEN_DNSBL_MAX_TTL, "2h", 7200),
+    (p.ADDRESS_VERIFY_POSITIVE_EXPIRE_TIME, "2", 2 * 86400),  # ... days
+    (p.ADDRESS_VERIFY_NEGATIVE_REFRESH_TIME, "2", 7200),
     (p.MAXIMAL_QUEUE_LIFETIME, "1w", 604800),
     (p.SMTPD_TIMEOUT, "5mh", 300),  # text behind the unit letter does not count
     (p.SMTPD_FORBID_BARE_NEWLINE, "Reject", "reject"),
@@ -121,16 +121,16 @@ def test_names_that_are_no_parameters() -> None:
 
 def test_values_per_transport() -> None:
     settings = Settings.of({"default_destination_concurrency_limit": "9",
-                            "slow_destination_concurrency_limit": "1", "slow_destination_rate_delay": "1m"})
+                            "slow_destination_concurrency_limit": "1", "slow_destination_recipient_limit": "60"})
     assert settings.of_transport(p.DEFAULT_DESTINATION_CONCURRENCY_LIMIT, "slow") == 1
     assert settings.of_transport(p.DEFAULT_DESTINATION_CONCURRENCY_LIMIT, "quick") == 9
     assert settings.of_transport(p.DEFAULT_DESTINATION_CONCURRENCY_LIMIT, "local") == 2  # has a default of its own
-    assert settings.of_transport(p.DEFAULT_DESTINATION_RATE_DELAY, "slow") == 60
+    assert settings.of_transport(p.DEFAULT_DESTINATION_RECIPIENT_LIMIT, "slow") == 60
 
 
 def test_a_template_may_name_another() -> None:
-    settings = Settings.of({"smtpd_reject_footer": "call $localtime"})
-    assert settings[p.POSTSCREEN_REJECT_FOOTER] == "call $localtime"
+    settings = Settings.of({"smtpd_reject_footer": "call $localtime", "default_rbl_reply": "$smtpd_reject_footer"})
+    assert settings[p.DEFAULT_RBL_REPLY] == "call $localtime"
 
 
 def test_lmtp_twins() -> None:

@@ -12,49 +12,49 @@ import difflib
 import functools
 import re
 from collections.abc import Iterator
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import gatepost.config.parameters as p
-from gatepost.config import expand
+from gatepost.config import expand, honesty
 from gatepost.config.parameter import DECLARED
 from gatepost.config.problem import Problem
 from gatepost.config.settings import Settings
+from gatepost.config.unsupported import UNSUPPORTED
 from gatepost.span import ConfigError, Span
 
 if TYPE_CHECKING:
     from gatepost.config.load import Configuration
 
-HONOURED_PER_TRANSPORT = ("destination_concurrency_limit", "destination_recipient_limit", "destination_rate_delay",
-                          "transport_rate_delay", "initial_destination_concurrency", "recipient_limit",
-                          "destination_concurrency_failed_cohort_limit", "time_limit")
+HONOURED_PER_TRANSPORT = ("destination_concurrency_limit", "destination_recipient_limit")
 """What may be said for one transport, as TRANSPORT_... (postconf(5), default_...)."""
-IGNORED_PER_TRANSPORT = ("delivery_slot_cost", "delivery_slot_discount", "delivery_slot_loan", "minimum_delivery_slots",
+IGNORED_PER_TRANSPORT = ("destination_rate_delay", "transport_rate_delay", "initial_destination_concurrency",
+                         "recipient_limit", "destination_concurrency_failed_cohort_limit", "time_limit",
+                         "delivery_slot_cost", "delivery_slot_discount", "delivery_slot_loan", "minimum_delivery_slots",
                          "extra_recipient_limit", "recipient_refill_delay", "recipient_refill_limit",
                          "destination_concurrency_negative_feedback", "destination_concurrency_positive_feedback")
 OF_NO_CONCERN = frozenset("""
-    alternate_config_directories berkeley_db_create_buffer_size berkeley_db_read_buffer_size daemon_timeout dont_remove
-    fork_attempts fork_delay hash_queue_depth hash_queue_names html_directory in_flow_delay ipc_idle ipc_timeout ipc_ttl
-    lmdb_map_size mail_release_date mailq_path manpage_directory max_idle max_use meta_directory
-    multi_instance_directories multi_instance_enable multi_instance_group multi_instance_wrapper newaliases_path
-    openssl_path process_id_directory proxy_read_maps proxy_write_maps readme_directory sample_directory sendmail_path
-    service_throttle_time shlib_directory sun_mailtool_compatibility tls_daemon_random_bytes tls_random_bytes
-    tls_random_exchange_name tls_random_prng_update_period tls_random_reseed_period tls_random_source trigger_timeout
-    """.split())  # noqa: SIM905 -- 45 names read better without quotes
-"""Parameters about Postfix's own files and processes: nothing is missed when they have no effect."""
+    alias_database alternate_config_directories anvil_status_update_time berkeley_db_create_buffer_size
+    berkeley_db_read_buffer_size biff cleanup_service_name command_directory daemon_directory daemon_timeout
+    default_database_type delay_logging_resolution_limit dnsblog_service_name dont_remove duplicate_filter_limit
+    fork_attempts fork_delay hash_queue_depth hash_queue_names html_directory in_flow_delay ipc_idle ipc_timeout
+    ipc_ttl lmdb_map_size lmtp_connection_cache_destinations lmtp_skip_quit_response lmtp_tls_connection_reuse
+    lmtp_tls_session_cache_database lmtp_tls_session_cache_timeout mail_release_date mailq_path manpage_directory
+    max_idle max_use meta_directory multi_instance_directories multi_instance_enable multi_instance_group
+    multi_instance_wrapper newaliases_path openssl_path process_id_directory proxy_read_maps proxy_write_maps
+    qmgr_message_recipient_limit readme_directory sample_directory sendmail_path service_throttle_time setgid_group
+    shlib_directory smtp_connection_cache_destinations smtp_skip_quit_response smtp_tls_connection_reuse
+    smtp_tls_session_cache_database smtp_tls_session_cache_timeout smtpd_tls_always_issue_session_ids
+    smtpd_tls_session_cache_database sun_mailtool_compatibility tls_daemon_random_bytes tls_random_bytes
+    tls_random_exchange_name tls_random_prng_update_period tls_random_reseed_period tls_random_source
+    tlsproxy_service_name trigger_timeout
+    """.split())  # noqa: SIM905 -- 68 names read better without quotes
+"""Parameters about Postfix's own files, processes and caches: nothing is missed when they have no effect."""
 TABLE_IN_MAIN_CF = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache|mongodb):([A-Za-z0-9_-]+)")
-
-
-@functools.cache
-def unsupported() -> frozenset[str]:
-    """Names of Postfix parameters that are not honoured here."""
-    listed = resources.files("gatepost.config").joinpath("unsupported.txt").read_text("ascii")
-    return frozenset(line for line in listed.splitlines() if line and not line.startswith("#"))
 
 
 def problems(configuration: Configuration) -> list[Problem]:
     """Everything that is wrong with names and values, in the order of the files."""
-    return [*_names(configuration), *_values(configuration)]
+    return [*_names(configuration), *_values(configuration), *honesty.problems(configuration)]
 
 
 def _settings_written(configuration: Configuration) -> Iterator[tuple[str, str, Span]]:
@@ -90,17 +90,30 @@ def _known_names(configuration: Configuration) -> tuple[set[str], tuple[str, ...
 
 def _names(configuration: Configuration) -> Iterator[Problem]:
     known, tables = _known_names(configuration)
-    ignored = unsupported() | {f"{service.name}_{rest}" for service in configuration.services
-                               for rest in IGNORED_PER_TRANSPORT}
-    for name, _, span in _settings_written(configuration):
+    ignored = UNSUPPORTED.keys() | {f"{service.name}_{rest}" for service in configuration.services
+                                    for rest in IGNORED_PER_TRANSPORT}
+    for name, value, span in _settings_written(configuration):
         if name in DECLARED or name in known or name in OF_NO_CONCERN or (tables and name.startswith(tables)):
             continue
         if name in ignored:
-            yield Problem("warning", f"parameter {name} is not supported: it has no effect here", span)
+            if not _is_default(configuration.main, UNSUPPORTED.get(name), value):
+                yield Problem("warning", f"parameter {name} is not supported: it has no effect here", span)
             continue
-        near = difflib.get_close_matches(name, [*DECLARED, *unsupported()], n=1, cutoff=0.8)
+        near = difflib.get_close_matches(name, [*DECLARED, *UNSUPPORTED], n=1, cutoff=0.8)
         hint = f"; did you mean {near[0]}?" if near else ""
         yield Problem("warning", f"unknown parameter {name}, and nothing refers to ${name}{hint}", span)
+
+
+def _is_default(settings: Settings, default: str | None, value: str) -> bool:
+    """Does the operator say what is so anyway? Written as Postfix writes it, or the same when expanded."""
+    if default is None:
+        return False
+    if value.split() == default.split():
+        return True
+    try:
+        return settings.expand(value).split() == settings.expand(default).split()
+    except ConfigError:
+        return False
 
 
 def _values(configuration: Configuration) -> Iterator[Problem]:
@@ -119,7 +132,7 @@ def _value(settings: Settings, name: str, span: Span) -> Iterator[Problem]:
     try:
         if parameter is not None:
             settings[parameter]
-        elif name not in unsupported():
+        elif name not in UNSUPPORTED:
             settings.text(name)
     except ConfigError as error:
         yield Problem("error", error.message, error.span or span, error.text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gatepost.config.parameters as p
-from gatepost.config import check, master, source
+from gatepost.config import check, honesty, master, source
 from gatepost.config.located import Located
 from gatepost.config.master import MasterCf, Service
 from gatepost.config.parameter import Word
@@ -60,6 +60,11 @@ class Configuration:
                 values[override.name] = Value(override.value, override.span)
             settings = self._settings[key] = Settings(values, service=service.name, directory=self.directory)
         return settings
+
+    def serving(self, service: Service) -> Settings:
+        """What is in force for the clients of a service: postscreen's are served with the settings of the smtpd behind
+        it."""
+        return self.settings(honesty.smtpd_behind(self, service))
 
     def transport(self, name: str) -> Service | None:
         """The unix service of that name, which a transport stands for; None when there is none."""

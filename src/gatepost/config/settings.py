@@ -17,6 +17,7 @@ from gatepost.config.computed import COMPUTED
 from gatepost.config.expand import expand
 from gatepost.config.located import Located
 from gatepost.config.parameter import DECLARED, BadValue, Parameter, Word, split_list
+from gatepost.config.unsupported import UNSUPPORTED
 from gatepost.span import ConfigError, Span
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ class Settings:
 
     def text(self, name: str) -> str | None:
         """The expanded text of any name: parameter (its default included), user variable, restriction class,
-        NAME_query of a table. None when it is neither set nor declared."""
+        NAME_query of a table. None when it is neither set nor known to Postfix."""
         located = self._expanded(name)
         return None if located is None else located.text
 
@@ -126,7 +127,8 @@ class Settings:
         if name in COMPUTED:
             return Located(COMPUTED[name](self))
         parameter = DECLARED.get(name)
-        return Located(parameter.default) if parameter is not None else None
+        default = UNSUPPORTED.get(name) if parameter is None else parameter.default
+        return None if default is None else Located(default)
 
     def _template(self, parameter: Parameter[T]) -> Located:
         """The text of a template; one that only names another template stands for that."""

@@ -35,7 +35,6 @@ ALLOW_UNTRUSTED_ROUTING = yes_no("allow_untrusted_routing", "no", """
     Let strangers route mail through us with user%domain, user!domain or user@domain@domain?""")
 SHOW_USER_UNKNOWN_TABLE_NAME = yes_no("show_user_unknown_table_name", "yes", """
     Tell the client in which table its recipient was not found?""")
-HELPFUL_WARNINGS = yes_no("helpful_warnings", "yes", "Log warnings about configurations that look mistaken?")
 
 REJECT_CODE = number("reject_code", "554", "Reply code of `reject`.", low=200, high=599)
 DEFER_CODE = number("defer_code", "450", "Reply code of `defer`.", low=200, high=599)

@@ -6,31 +6,17 @@ from gatepost.config.parameter import duration, number, one_of, text, words, yes
 
 LEVELS = ("", "none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure")
 """TLS security levels of a client, weakest first."""
-GRADES = ("export", "low", "medium", "high", "null")
 
 SMTP_HELO_NAME = text("smtp_helo_name", "$myhostname", "The name told in EHLO and HELO.")
-SMTP_ALWAYS_SEND_EHLO = yes_no("smtp_always_send_ehlo", "yes", "Begin with EHLO whatever the greeting says?")
-SMTP_NEVER_SEND_EHLO = yes_no("smtp_never_send_ehlo", "no", "Never send EHLO?")
 SMTP_TCP_PORT = text("smtp_tcp_port", "smtp", "The port to connect to where none is named.")
 SMTP_BIND_ADDRESS = text("smtp_bind_address", "", "Our IPv4 address for outgoing connections.")
 SMTP_BIND_ADDRESS6 = text("smtp_bind_address6", "", "Our IPv6 address for outgoing connections.")
-SMTP_BIND_ADDRESS_ENFORCE = yes_no("smtp_bind_address_enforce", "no", "Defer when that address cannot be used?")
-SMTP_ADDRESS_PREFERENCE = one_of("smtp_address_preference", "any", ("any", "ipv4", "ipv6"), """
-    Which IP version is tried first.""")
-SMTP_BALANCE_INET_PROTOCOLS = yes_no("smtp_balance_inet_protocols", "yes", """
-    Keep the number of addresses tried fair between IPv4 and IPv6?""")
 SMTP_DNS_SUPPORT_LEVEL = one_of("smtp_dns_support_level", "", ("", "disabled", "enabled", "dnssec"), """
     Whether and how the DNS is asked; empty: disable_dns_lookups says it.""")
 SMTP_HOST_LOOKUP = words("smtp_host_lookup", "dns", "How host names are looked up: dns, native.")
-SMTP_DNS_REPLY_FILTER = words("smtp_dns_reply_filter", "", "Tables that filter DNS answers.")
 SMTP_RANDOMIZE_ADDRESSES = yes_no("smtp_randomize_addresses", "yes", "Shuffle addresses of equal preference?")
 SMTP_MX_ADDRESS_LIMIT = number("smtp_mx_address_limit", "5", "Addresses tried in one delivery. 0: no limit.")
 SMTP_MX_SESSION_LIMIT = number("smtp_mx_session_limit", "2", "Sessions tried in one delivery. 0: no limit.")
-SMTP_FALLBACK_RELAY = words("smtp_fallback_relay", "$fallback_relay", "Next servers when all others fail.")
-SMTP_DEFER_IF_NO_MX_ADDRESS_FOUND = yes_no("smtp_defer_if_no_mx_address_found", "no", """
-    Wait when no MX host has an address, instead of returning the mail?""")
-SMTP_SKIP_5XX_GREETING = yes_no("smtp_skip_5xx_greeting", "yes", "Try the next server after a 5xx greeting?")
-SMTP_SKIP_QUIT_RESPONSE = yes_no("smtp_skip_quit_response", "yes", "Close without waiting for the reply to QUIT?")
 SMTP_CONNECT_TIMEOUT = duration("smtp_connect_timeout", "30s", "How long connecting may take. 0: as the system does.")
 SMTP_HELO_TIMEOUT = duration("smtp_helo_timeout", "300s", "How long to wait for greeting and EHLO reply.", low=1)
 SMTP_STARTTLS_TIMEOUT = duration("smtp_starttls_timeout", "300s", "How long a TLS handshake may take.", low=1)
@@ -43,32 +29,15 @@ SMTP_DATA_DONE_TIMEOUT = duration("smtp_data_done_timeout", "600s", """
 SMTP_RSET_TIMEOUT = duration("smtp_rset_timeout", "20s", "How long to wait for the reply to RSET.", low=1)
 SMTP_QUIT_TIMEOUT = duration("smtp_quit_timeout", "300s", "How long to wait for the reply to QUIT.", low=1)
 SMTP_XFORWARD_TIMEOUT = duration("smtp_xforward_timeout", "300s", "How long to wait for the reply to XFORWARD.", low=1)
-SMTP_PER_REQUEST_DEADLINE = yes_no("smtp_per_request_deadline",
-    "${smtp_per_record_deadline?{$smtp_per_record_deadline}:{no}}", """
-    Do these times limit whole commands and replies instead of each read and write?""")
-SMTP_MIN_DATA_RATE = number("smtp_min_data_rate", "500", "Bytes a second that a server must take.", low=1)
 SMTP_SEND_XFORWARD_COMMAND = yes_no("smtp_send_xforward_command", "no", """
     Tell the next server who the client was, when it offers XFORWARD?""")
 SMTP_LINE_LENGTH_LIMIT = number("smtp_line_length_limit", "998", """
     Longer lines of content are broken. RFC 5321 4.5.3.1.6. 0: never.""")
-SMTP_QUOTE_RFC821_ENVELOPE = yes_no("smtp_quote_rfc821_envelope", "yes", "Quote envelope addresses where needed?")
 SMTP_DISCARD_EHLO_KEYWORDS = words("smtp_discard_ehlo_keywords", "", "EHLO keywords of servers to overlook.")
-SMTP_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS = words("smtp_discard_ehlo_keyword_address_maps", "", """
-    Tables server address -> EHLO keywords to overlook.""")
-SMTP_REPLY_FILTER = text("smtp_reply_filter", "", "Table that replaces replies of servers.")
-SMTP_DELIVERY_STATUS_FILTER = text("smtp_delivery_status_filter", "$default_delivery_status_filter", """
-    Table that replaces the status and text of deliveries.""")
-SMTP_GENERIC_MAPS = words("smtp_generic_maps", "", "Tables that rewrite addresses of mail that leaves.")
-SMTP_HEADER_CHECKS = words("smtp_header_checks", "", "Tables asked about headers of mail that leaves.")
-SMTP_MIME_HEADER_CHECKS = words("smtp_mime_header_checks", "", "The same for MIME part headers.")
-SMTP_NESTED_HEADER_CHECKS = words("smtp_nested_header_checks", "", "The same for headers of attached messages.")
-SMTP_BODY_CHECKS = words("smtp_body_checks", "", "Tables asked about body lines of mail that leaves.")
 SMTP_ADDRESS_VERIFY_TARGET = one_of("smtp_address_verify_target", "rcpt", ("rcpt", "data"), """
     How far an address probe goes.""")
 SMTP_CONNECTION_CACHE_ON_DEMAND = yes_no("smtp_connection_cache_on_demand", "yes", """
     Use a connection again while there is much mail for its destination?""")
-SMTP_CONNECTION_CACHE_DESTINATIONS = words("smtp_connection_cache_destinations", "", """
-    Destinations whose connections are always kept for a while.""")
 SMTP_CONNECTION_CACHE_TIME_LIMIT = duration("smtp_connection_cache_time_limit", "2s", """
     How long a connection is kept unused.""", low=1)
 SMTP_CONNECTION_REUSE_TIME_LIMIT = duration("smtp_connection_reuse_time_limit", "300s", """
@@ -83,51 +52,21 @@ SMTP_SASL_SECURITY_OPTIONS = words("smtp_sasl_security_options", "noplaintext, n
     Mechanisms not wanted.""")
 SMTP_SASL_TLS_SECURITY_OPTIONS = words("smtp_sasl_tls_security_options", "$smtp_sasl_security_options", """
     Mechanisms not wanted within TLS.""")
-SMTP_SASL_TLS_VERIFIED_SECURITY_OPTIONS = words("smtp_sasl_tls_verified_security_options",
-    "$smtp_sasl_tls_security_options", "Mechanisms not wanted within TLS with a verified server.")
-SMTP_SASL_MECHANISM_FILTER = words("smtp_sasl_mechanism_filter", "", "Mechanisms that may be used; empty: all.")
-SMTP_SASL_AUTH_SOFT_BOUNCE = yes_no("smtp_sasl_auth_soft_bounce", "yes", "Keep mail queued when a login is refused?")
-SMTP_SASL_TYPE = text("smtp_sasl_type", "cyrus", "The SASL implementation; ours is built in, whatever stands here.")
 
 SMTP_TLS_SECURITY_LEVEL = one_of("smtp_tls_security_level", "", LEVELS, """
     How much TLS is wanted. Empty: smtp_use_tls and smtp_enforce_tls say it.""")
 SMTP_USE_TLS = yes_no("smtp_use_tls", "no", "Older way to say smtp_tls_security_level = may.")
 SMTP_ENFORCE_TLS = yes_no("smtp_enforce_tls", "no", "Older way to say encrypt (smtp_tls_enforce_peername: verify).")
-SMTP_TLS_ENFORCE_PEERNAME = yes_no("smtp_tls_enforce_peername", "yes", "Must the name in the certificate match then?")
 SMTP_TLS_WRAPPERMODE = yes_no("smtp_tls_wrappermode", "no", "Does TLS begin before the greeting?")
 SMTP_TLS_POLICY_MAPS = words("smtp_tls_policy_maps", "", "Tables next server -> TLS level and attributes.")
-SMTP_TLS_PER_SITE = words("smtp_tls_per_site", "", "Older form of smtp_tls_policy_maps.")
 SMTP_TLS_CAFILE = text("smtp_tls_CAfile", "", "PEM file of authorities trusted to sign server certificates.")
 SMTP_TLS_CAPATH = text("smtp_tls_CApath", "", "Directory of such authorities, by hash.")
 SMTP_TLS_CERT_FILE = text("smtp_tls_cert_file", "", "PEM file with our client certificate.")
 SMTP_TLS_KEY_FILE = text("smtp_tls_key_file", "$smtp_tls_cert_file", "PEM file with its key.")
-SMTP_TLS_ECCERT_FILE = text("smtp_tls_eccert_file", "", "PEM file with our ECDSA client certificate.")
-SMTP_TLS_ECKEY_FILE = text("smtp_tls_eckey_file", "$smtp_tls_eccert_file", "PEM file with its key.")
 SMTP_TLS_CHAIN_FILES = words("smtp_tls_chain_files", "", "PEM files with a key and its certificate chain each.")
 SMTP_TLS_PROTOCOLS = words("smtp_tls_protocols", ">=TLSv1", "TLS versions where TLS is optional.")
 SMTP_TLS_MANDATORY_PROTOCOLS = words("smtp_tls_mandatory_protocols", ">=TLSv1", "TLS versions where it is required.")
-SMTP_TLS_CIPHERS = one_of("smtp_tls_ciphers", "medium", GRADES, "The least cipher grade where TLS is optional.")
-SMTP_TLS_MANDATORY_CIPHERS = one_of("smtp_tls_mandatory_ciphers", "medium", GRADES, """
-    The least cipher grade where TLS is required.""")
-SMTP_TLS_EXCLUDE_CIPHERS = words("smtp_tls_exclude_ciphers", "", "Ciphers never used.")
-SMTP_TLS_MANDATORY_EXCLUDE_CIPHERS = words("smtp_tls_mandatory_exclude_ciphers", "", """
-    Ciphers not used where TLS is required.""")
 SMTP_TLS_VERIFY_CERT_MATCH = words("smtp_tls_verify_cert_match", "hostname", """
     What the certificate must name at level verify: hostname, nexthop, dot-nexthop, or a name.""")
 SMTP_TLS_SECURE_CERT_MATCH = words("smtp_tls_secure_cert_match", "nexthop, dot-nexthop", """
     What the certificate must name at level secure.""")
-SMTP_TLS_FINGERPRINT_CERT_MATCH = words("smtp_tls_fingerprint_cert_match", "", """
-    Fingerprints accepted at level fingerprint.""")
-SMTP_TLS_FINGERPRINT_DIGEST = text("smtp_tls_fingerprint_digest",
-    "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "The digest of these fingerprints.")
-SMTP_TLS_SCERT_VERIFYDEPTH = number("smtp_tls_scert_verifydepth", "9", "How long a server's chain may be.")
-SMTP_TLS_SERVERNAME = text("smtp_tls_servername", "", "The name asked for (SNI): hostname, nexthop, or a name.")
-SMTP_TLS_LOGLEVEL = number("smtp_tls_loglevel", "0", "How much is logged about TLS.")
-SMTP_TLS_NOTE_STARTTLS_OFFER = yes_no("smtp_tls_note_starttls_offer", "no", "Log servers that offer unused TLS?")
-SMTP_TLS_BLOCK_EARLY_MAIL_REPLY = yes_no("smtp_tls_block_early_mail_reply", "no", """
-    Break off when a server pipelines a reply to MAIL before TLS?""")
-SMTP_TLS_CONNECTION_REUSE = yes_no("smtp_tls_connection_reuse", "no", "Use TLS connections again?")
-SMTP_TLS_SESSION_CACHE_DATABASE = text("smtp_tls_session_cache_database", "", "Where TLS sessions are kept.")
-SMTP_TLS_SESSION_CACHE_TIMEOUT = duration("smtp_tls_session_cache_timeout", "3600s", "How long they are good.")
-SMTP_TLS_DANE_INSECURE_MX_POLICY = text("smtp_tls_dane_insecure_mx_policy",
-    "${{$smtp_tls_security_level} == {dane} ? {dane} : {may}}", "Level for MX hosts found without DNSSEC.")

@@ -35,10 +35,8 @@ LOCAL_RECIPIENT_MAPS = words("local_recipient_maps", "proxy:unix:passwd.byname $
     Tables of valid recipients in local domains. Empty: any recipient there is valid.""")
 ALIAS_MAPS = words("alias_maps", "hash:/etc/aliases, nis:mail.aliases", """
     Alias tables of local delivery, in aliases(5) form.""")
-ALIAS_DATABASE = words("alias_database", "hash:/etc/aliases", "Alias tables that newaliases rebuilds.")
 RECIPIENT_DELIMITER = text("recipient_delimiter", "", """
     Characters that may stand between a user and an address extension: `+` in user+list@example.com.""")
-DEFAULT_DATABASE_TYPE = text("default_database_type", "hash", "Table type where only a file name is given.")
 DEFAULT_CACHE_DB_TYPE = text("default_cache_db_type", "btree", "Table type of cache files.")
 VIRTUAL_ALIAS_MAPS = words("virtual_alias_maps", "$virtual_maps", """
     Tables that redirect addresses, of any domain, to other addresses.""")
@@ -69,22 +67,10 @@ EMPTY_ADDRESS_RECIPIENT = text("empty_address_recipient", "MAILER-DAEMON", """
     Who gets mail that is addressed to the null address.""")
 LOCAL_HEADER_REWRITE_CLIENTS = words("local_header_rewrite_clients", "permit_inet_interfaces", """
     Clients whose header addresses are completed with this server's domain.""")
-REMOTE_HEADER_REWRITE_DOMAIN = text("remote_header_rewrite_domain", "", """
-    Domain for incomplete header addresses of all other clients; empty leaves them alone.""")
 CANONICAL_MAPS = words("canonical_maps", "", "Tables that rewrite addresses in envelope and headers.")
-CANONICAL_CLASSES = words("canonical_classes",
-    "envelope_sender, envelope_recipient, header_sender, header_recipient", "Which addresses canonical_maps rewrites.")
 SENDER_CANONICAL_MAPS = words("sender_canonical_maps", "", "Tables that rewrite sender addresses.")
-SENDER_CANONICAL_CLASSES = words("sender_canonical_classes", "envelope_sender, header_sender", """
-    Which addresses sender_canonical_maps rewrites.""")
 RECIPIENT_CANONICAL_MAPS = words("recipient_canonical_maps", "", "Tables that rewrite recipient addresses.")
-RECIPIENT_CANONICAL_CLASSES = words("recipient_canonical_classes", "envelope_recipient, header_recipient", """
-    Which addresses recipient_canonical_maps rewrites.""")
 RELOCATED_MAPS = words("relocated_maps", "", "Tables of addresses that moved; the result is the new place.")
-MASQUERADE_DOMAINS = words("masquerade_domains", "", "Domains whose sub-domains are cut off addresses.")
-MASQUERADE_CLASSES = words("masquerade_classes", "envelope_sender, header_sender, header_recipient", """
-    Which addresses are masqueraded.""")
-MASQUERADE_EXCEPTIONS = words("masquerade_exceptions", "", "Users whose addresses are not masqueraded.")
 PROPAGATE_UNMATCHED_EXTENSIONS = words("propagate_unmatched_extensions", "canonical, virtual", """
     Tables that pass an address extension on to their result when it was not part of the key.""")
 SENDER_BCC_MAPS = words("sender_bcc_maps", "", "Tables sender -> address that gets a copy.")
@@ -97,5 +83,3 @@ PERMIT_MX_BACKUP_NETWORKS = words("permit_mx_backup_networks", "", """
     Networks that the primary MX hosts of a domain must be in for permit_mx_backup.""")
 FAST_FLUSH_DOMAINS = words("fast_flush_domains", "$relay_domains", "Domains that ETRN may ask about.")
 CONFIG_DIRECTORY = text("config_directory", "/etc/postfix", "Where main.cf and master.cf are; set by -c.")
-DEBUG_PEER_LIST = words("debug_peer_list", "", "Clients and servers that are logged in detail.")
-DEBUG_PEER_LEVEL = number("debug_peer_level", "2", "How much more is logged for debug_peer_list.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from gatepost.config.parameter import DECLARED, Parameter, duration, number, one_of, text, words, yes_no
-from gatepost.config.parameters.client import GRADES, LEVELS
+from gatepost.config.parameters.client import LEVELS
 
 T = TypeVar("T")
 
@@ -13,22 +13,12 @@ LMTP_LHLO_NAME = text("lmtp_lhlo_name", "$myhostname", "smtp_helo_name, over LMT
 LMTP_TCP_PORT = text("lmtp_tcp_port", "24", "smtp_tcp_port, over LMTP.")
 LMTP_BIND_ADDRESS = text("lmtp_bind_address", "", "smtp_bind_address, over LMTP.")
 LMTP_BIND_ADDRESS6 = text("lmtp_bind_address6", "", "smtp_bind_address6, over LMTP.")
-LMTP_BIND_ADDRESS_ENFORCE = yes_no("lmtp_bind_address_enforce", "no", "smtp_bind_address_enforce, over LMTP.")
-LMTP_ADDRESS_PREFERENCE = one_of("lmtp_address_preference", "any", ("any", "ipv4", "ipv6"),
-    "smtp_address_preference, over LMTP.")
-LMTP_BALANCE_INET_PROTOCOLS = yes_no("lmtp_balance_inet_protocols", "yes", "smtp_balance_inet_protocols, over LMTP.")
 LMTP_DNS_SUPPORT_LEVEL = one_of("lmtp_dns_support_level", "", ("", "disabled", "enabled", "dnssec"),
     "smtp_dns_support_level, over LMTP.")
 LMTP_HOST_LOOKUP = words("lmtp_host_lookup", "dns", "smtp_host_lookup, over LMTP.")
-LMTP_DNS_REPLY_FILTER = words("lmtp_dns_reply_filter", "", "smtp_dns_reply_filter, over LMTP.")
 LMTP_RANDOMIZE_ADDRESSES = yes_no("lmtp_randomize_addresses", "yes", "smtp_randomize_addresses, over LMTP.")
 LMTP_MX_ADDRESS_LIMIT = number("lmtp_mx_address_limit", "5", "smtp_mx_address_limit, over LMTP.")
 LMTP_MX_SESSION_LIMIT = number("lmtp_mx_session_limit", "2", "smtp_mx_session_limit, over LMTP.")
-LMTP_FALLBACK_RELAY = words("lmtp_fallback_relay", "", "smtp_fallback_relay, over LMTP.")
-LMTP_DEFER_IF_NO_MX_ADDRESS_FOUND = yes_no("lmtp_defer_if_no_mx_address_found", "no",
-    "smtp_defer_if_no_mx_address_found, over LMTP.")
-LMTP_SKIP_5XX_GREETING = yes_no("lmtp_skip_5xx_greeting", "yes", "smtp_skip_5xx_greeting, over LMTP.")
-LMTP_SKIP_QUIT_RESPONSE = yes_no("lmtp_skip_quit_response", "no", "smtp_skip_quit_response, over LMTP.")
 LMTP_CONNECT_TIMEOUT = duration("lmtp_connect_timeout", "0s", "smtp_connect_timeout, over LMTP.")
 LMTP_LHLO_TIMEOUT = duration("lmtp_lhlo_timeout", "300s", "smtp_helo_timeout, over LMTP.", low=1)
 LMTP_STARTTLS_TIMEOUT = duration("lmtp_starttls_timeout", "300s", "smtp_starttls_timeout, over LMTP.", low=1)
@@ -40,30 +30,13 @@ LMTP_DATA_DONE_TIMEOUT = duration("lmtp_data_done_timeout", "600s", "smtp_data_d
 LMTP_RSET_TIMEOUT = duration("lmtp_rset_timeout", "20s", "smtp_rset_timeout, over LMTP.", low=1)
 LMTP_QUIT_TIMEOUT = duration("lmtp_quit_timeout", "300s", "smtp_quit_timeout, over LMTP.", low=1)
 LMTP_XFORWARD_TIMEOUT = duration("lmtp_xforward_timeout", "300s", "smtp_xforward_timeout, over LMTP.", low=1)
-LMTP_PER_REQUEST_DEADLINE = yes_no("lmtp_per_request_deadline",
-    "${lmtp_per_record_deadline?{$lmtp_per_record_deadline}:{no}}",
-    "smtp_per_request_deadline, over LMTP.")
-LMTP_MIN_DATA_RATE = number("lmtp_min_data_rate", "500", "smtp_min_data_rate, over LMTP.", low=1)
 LMTP_SEND_XFORWARD_COMMAND = yes_no("lmtp_send_xforward_command", "no", "smtp_send_xforward_command, over LMTP.")
 LMTP_LINE_LENGTH_LIMIT = number("lmtp_line_length_limit", "998", "smtp_line_length_limit, over LMTP.")
-LMTP_QUOTE_RFC821_ENVELOPE = yes_no("lmtp_quote_rfc821_envelope", "yes", "smtp_quote_rfc821_envelope, over LMTP.")
 LMTP_DISCARD_LHLO_KEYWORDS = words("lmtp_discard_lhlo_keywords", "", "smtp_discard_ehlo_keywords, over LMTP.")
-LMTP_DISCARD_LHLO_KEYWORD_ADDRESS_MAPS = words("lmtp_discard_lhlo_keyword_address_maps", "",
-    "smtp_discard_ehlo_keyword_address_maps, over LMTP.")
-LMTP_REPLY_FILTER = text("lmtp_reply_filter", "", "smtp_reply_filter, over LMTP.")
-LMTP_DELIVERY_STATUS_FILTER = text("lmtp_delivery_status_filter", "$default_delivery_status_filter",
-    "smtp_delivery_status_filter, over LMTP.")
-LMTP_GENERIC_MAPS = words("lmtp_generic_maps", "", "smtp_generic_maps, over LMTP.")
-LMTP_HEADER_CHECKS = words("lmtp_header_checks", "", "smtp_header_checks, over LMTP.")
-LMTP_MIME_HEADER_CHECKS = words("lmtp_mime_header_checks", "", "smtp_mime_header_checks, over LMTP.")
-LMTP_NESTED_HEADER_CHECKS = words("lmtp_nested_header_checks", "", "smtp_nested_header_checks, over LMTP.")
-LMTP_BODY_CHECKS = words("lmtp_body_checks", "", "smtp_body_checks, over LMTP.")
 LMTP_ADDRESS_VERIFY_TARGET = one_of("lmtp_address_verify_target", "rcpt", ("rcpt", "data"),
     "smtp_address_verify_target, over LMTP.")
 LMTP_CONNECTION_CACHE_ON_DEMAND = yes_no("lmtp_connection_cache_on_demand", "yes",
     "smtp_connection_cache_on_demand, over LMTP.")
-LMTP_CONNECTION_CACHE_DESTINATIONS = words("lmtp_connection_cache_destinations", "",
-    "smtp_connection_cache_destinations, over LMTP.")
 LMTP_CONNECTION_CACHE_TIME_LIMIT = duration("lmtp_connection_cache_time_limit", "2s",
     "smtp_connection_cache_time_limit, over LMTP.", low=1)
 LMTP_CONNECTION_REUSE_TIME_LIMIT = duration("lmtp_connection_reuse_time_limit", "300s",
@@ -78,55 +51,21 @@ LMTP_SASL_SECURITY_OPTIONS = words("lmtp_sasl_security_options", "noplaintext, n
     "smtp_sasl_security_options, over LMTP.")
 LMTP_SASL_TLS_SECURITY_OPTIONS = words("lmtp_sasl_tls_security_options", "$lmtp_sasl_security_options",
     "smtp_sasl_tls_security_options, over LMTP.")
-LMTP_SASL_TLS_VERIFIED_SECURITY_OPTIONS = words("lmtp_sasl_tls_verified_security_options",
-    "$lmtp_sasl_tls_security_options",
-    "smtp_sasl_tls_verified_security_options, over LMTP.")
-LMTP_SASL_MECHANISM_FILTER = words("lmtp_sasl_mechanism_filter", "", "smtp_sasl_mechanism_filter, over LMTP.")
-LMTP_SASL_AUTH_SOFT_BOUNCE = yes_no("lmtp_sasl_auth_soft_bounce", "yes", "smtp_sasl_auth_soft_bounce, over LMTP.")
-LMTP_SASL_TYPE = text("lmtp_sasl_type", "cyrus", "smtp_sasl_type, over LMTP.")
 LMTP_TLS_SECURITY_LEVEL = one_of("lmtp_tls_security_level", "", LEVELS, "smtp_tls_security_level, over LMTP.")
 LMTP_USE_TLS = yes_no("lmtp_use_tls", "no", "smtp_use_tls, over LMTP.")
 LMTP_ENFORCE_TLS = yes_no("lmtp_enforce_tls", "no", "smtp_enforce_tls, over LMTP.")
-LMTP_TLS_ENFORCE_PEERNAME = yes_no("lmtp_tls_enforce_peername", "yes", "smtp_tls_enforce_peername, over LMTP.")
 LMTP_TLS_WRAPPERMODE = yes_no("lmtp_tls_wrappermode", "no", "smtp_tls_wrappermode, over LMTP.")
 LMTP_TLS_POLICY_MAPS = words("lmtp_tls_policy_maps", "", "smtp_tls_policy_maps, over LMTP.")
-LMTP_TLS_PER_SITE = words("lmtp_tls_per_site", "", "smtp_tls_per_site, over LMTP.")
 LMTP_TLS_CAFILE = text("lmtp_tls_CAfile", "", "smtp_tls_CAfile, over LMTP.")
 LMTP_TLS_CAPATH = text("lmtp_tls_CApath", "", "smtp_tls_CApath, over LMTP.")
 LMTP_TLS_CERT_FILE = text("lmtp_tls_cert_file", "", "smtp_tls_cert_file, over LMTP.")
 LMTP_TLS_KEY_FILE = text("lmtp_tls_key_file", "$lmtp_tls_cert_file", "smtp_tls_key_file, over LMTP.")
-LMTP_TLS_ECCERT_FILE = text("lmtp_tls_eccert_file", "", "smtp_tls_eccert_file, over LMTP.")
-LMTP_TLS_ECKEY_FILE = text("lmtp_tls_eckey_file", "$lmtp_tls_eccert_file", "smtp_tls_eckey_file, over LMTP.")
 LMTP_TLS_CHAIN_FILES = words("lmtp_tls_chain_files", "", "smtp_tls_chain_files, over LMTP.")
 LMTP_TLS_PROTOCOLS = words("lmtp_tls_protocols", ">=TLSv1", "smtp_tls_protocols, over LMTP.")
 LMTP_TLS_MANDATORY_PROTOCOLS = words("lmtp_tls_mandatory_protocols", ">=TLSv1",
     "smtp_tls_mandatory_protocols, over LMTP.")
-LMTP_TLS_CIPHERS = one_of("lmtp_tls_ciphers", "medium", GRADES, "smtp_tls_ciphers, over LMTP.")
-LMTP_TLS_MANDATORY_CIPHERS = one_of("lmtp_tls_mandatory_ciphers", "medium", GRADES,
-    "smtp_tls_mandatory_ciphers, over LMTP.")
-LMTP_TLS_EXCLUDE_CIPHERS = words("lmtp_tls_exclude_ciphers", "", "smtp_tls_exclude_ciphers, over LMTP.")
-LMTP_TLS_MANDATORY_EXCLUDE_CIPHERS = words("lmtp_tls_mandatory_exclude_ciphers", "",
-    "smtp_tls_mandatory_exclude_ciphers, over LMTP.")
 LMTP_TLS_VERIFY_CERT_MATCH = words("lmtp_tls_verify_cert_match", "hostname", "smtp_tls_verify_cert_match, over LMTP.")
 LMTP_TLS_SECURE_CERT_MATCH = words("lmtp_tls_secure_cert_match", "nexthop", "smtp_tls_secure_cert_match, over LMTP.")
-LMTP_TLS_FINGERPRINT_CERT_MATCH = words("lmtp_tls_fingerprint_cert_match", "",
-    "smtp_tls_fingerprint_cert_match, over LMTP.")
-LMTP_TLS_FINGERPRINT_DIGEST = text("lmtp_tls_fingerprint_digest",
-    "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}",
-    "smtp_tls_fingerprint_digest, over LMTP.")
-LMTP_TLS_SCERT_VERIFYDEPTH = number("lmtp_tls_scert_verifydepth", "9", "smtp_tls_scert_verifydepth, over LMTP.")
-LMTP_TLS_SERVERNAME = text("lmtp_tls_servername", "", "smtp_tls_servername, over LMTP.")
-LMTP_TLS_LOGLEVEL = number("lmtp_tls_loglevel", "0", "smtp_tls_loglevel, over LMTP.")
-LMTP_TLS_NOTE_STARTTLS_OFFER = yes_no("lmtp_tls_note_starttls_offer", "no", "smtp_tls_note_starttls_offer, over LMTP.")
-LMTP_TLS_BLOCK_EARLY_MAIL_REPLY = yes_no("lmtp_tls_block_early_mail_reply", "no",
-    "smtp_tls_block_early_mail_reply, over LMTP.")
-LMTP_TLS_CONNECTION_REUSE = yes_no("lmtp_tls_connection_reuse", "no", "smtp_tls_connection_reuse, over LMTP.")
-LMTP_TLS_SESSION_CACHE_DATABASE = text("lmtp_tls_session_cache_database", "",
-    "smtp_tls_session_cache_database, over LMTP.")
-LMTP_TLS_SESSION_CACHE_TIMEOUT = duration("lmtp_tls_session_cache_timeout", "3600s",
-    "smtp_tls_session_cache_timeout, over LMTP.")
-LMTP_ASSUME_FINAL = yes_no("lmtp_assume_final", "no", """
-    Is the LMTP server the end of the way, for DSN (delivered) notices?""")
 
 _NAMES = {
     "smtp_helo_name": "lmtp_lhlo_name",

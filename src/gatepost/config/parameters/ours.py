@@ -20,8 +20,9 @@ GATEPOST_LOG_SESSION_ID = yes_no("gatepost_log_session_id",
 GATEPOST_TRUSTED_PROXIES = words("gatepost_trusted_proxies", "", """
     Addresses of proxies that may say who the client is (PROXY protocol). Empty: whoever connects to a service that
     expects it, as in Postfix. A match list.""")
-GATEPOST_WORKERS = number("gatepost_workers", "1", """
-    Processes that serve clients. A client address always meets the same one. 0: one for each processor.""")
+GATEPOST_ACCEPT_UNFILTERED = yes_no("gatepost_accept_unfiltered", "no", """
+    Serve although milters or smtpd_proxy_filter are configured, which are not supported yet: mail passes without them,
+    and start-up says so. `no`: that is an error.""")
 GATEPOST_USER = text("gatepost_user", "$mail_owner", """
     The user to become once the ports are bound, when started as root; empty: stay root.""")
 GATEPOST_DNS_SERVERS = words("gatepost_dns_servers", "", """

@@ -6,10 +6,7 @@ from gatepost.config.parameter import duration, number, text, words, yes_no
 
 QUEUE_DIRECTORY = text("queue_directory", "/var/spool/postfix", "Where accepted mail is kept until it is delivered.")
 DATA_DIRECTORY = text("data_directory", "/var/lib/postfix", "Where caches are kept.")
-DAEMON_DIRECTORY = text("daemon_directory", "/usr/libexec/postfix", "Where Postfix's programs are; not used here.")
-COMMAND_DIRECTORY = text("command_directory", "/usr/sbin", "Where Postfix's commands are; not used here.")
 MAIL_OWNER = text("mail_owner", "postfix", "The user who owns the queue.")
-SETGID_GROUP = text("setgid_group", "postdrop", "The group that may submit mail locally.")
 PROCESS_NAME = text("process_name", "smtpd", "The program that asks: set by the service.")
 PROCESS_ID = text("process_id", "", "The process that asks.")
 SERVICE_NAME = text("service_name", "", "The master.cf name of the service that asks.")
@@ -30,25 +27,11 @@ MAXIMAL_QUEUE_LIFETIME = duration("maximal_queue_lifetime", "5d", """
     How long delivery is tried. 0: once.""")
 BOUNCE_QUEUE_LIFETIME = duration("bounce_queue_lifetime", "5d", "The same for bounces.")
 DELAY_WARNING_TIME = duration("delay_warning_time", "0h", "When the sender is told of a delay. 0: never.")
-CONFIRM_DELAY_CLEARED = yes_no("confirm_delay_cleared", "no", "Tell the sender that delayed mail was delivered?")
-TRANSPORT_RETRY_TIME = duration("transport_retry_time", "60s", "The pause after a transport broke down.", low=1)
 QMGR_MESSAGE_ACTIVE_LIMIT = number("qmgr_message_active_limit", "20000", "Messages in delivery at a time.", low=1)
-QMGR_MESSAGE_RECIPIENT_LIMIT = number("qmgr_message_recipient_limit", "20000", """
-    Recipients in memory at a time.""", low=1)
 DEFAULT_DESTINATION_CONCURRENCY_LIMIT = number("default_destination_concurrency_limit", "20", """
     Deliveries to one destination at a time. TRANSPORT_destination_concurrency_limit says it for one transport.""")
 DEFAULT_DESTINATION_RECIPIENT_LIMIT = number("default_destination_recipient_limit", "50", """
     Recipients in one delivery. TRANSPORT_destination_recipient_limit says it for one transport.""")
-DEFAULT_DESTINATION_RATE_DELAY = duration("default_destination_rate_delay", "0s", """
-    The pause between deliveries to one destination.""")
-DEFAULT_TRANSPORT_RATE_DELAY = duration("default_transport_rate_delay", "0s", """
-    The pause between deliveries of one transport.""")
-INITIAL_DESTINATION_CONCURRENCY = number("initial_destination_concurrency", "5", """
-    Deliveries to a destination at a time while nothing is known about it.""", low=1)
-DEFAULT_DESTINATION_CONCURRENCY_FAILED_COHORT_LIMIT = number(
-    "default_destination_concurrency_failed_cohort_limit", "1", """
-    Rounds of failed deliveries after which a destination counts as dead for now.""")
-DEFAULT_RECIPIENT_LIMIT = number("default_recipient_limit", "20000", "Recipients of one transport in memory.")
 LOCAL_DESTINATION_CONCURRENCY_LIMIT = number("local_destination_concurrency_limit", "2", """
     Deliveries to one local user at a time.""")
 LOCAL_DESTINATION_RECIPIENT_LIMIT = number("local_destination_recipient_limit", "1", """
@@ -70,27 +53,10 @@ VIRTUAL_DESTINATION_CONCURRENCY_LIMIT = number("virtual_destination_concurrency_
 VIRTUAL_DESTINATION_RECIPIENT_LIMIT = number("virtual_destination_recipient_limit",
     "$default_destination_recipient_limit", "Recipients in one delivery to mailbox domains.")
 DEFER_TRANSPORTS = words("defer_transports", "", "Transports that are not tried unless the queue is flushed.")
-DUPLICATE_FILTER_LIMIT = number("duplicate_filter_limit", "1000", """
-    Recipients remembered so that none gets a message twice.""")
-ENABLE_ORIGINAL_RECIPIENT = yes_no("enable_original_recipient", "yes", """
-    Keep the address the client gave, for X-Original-To: and against duplicates?""")
 BOUNCE_SIZE_LIMIT = number("bounce_size_limit", "50000", "Bytes of the original that a bounce returns.", low=1)
-BOUNCE_TEMPLATE_FILE = text("bounce_template_file", "", "Templates of bounces and warnings; empty: built in.")
 DOUBLE_BOUNCE_SENDER = text("double_bounce_sender", "double-bounce", """
     Sender of notices whose bounce is thrown away.""")
-NOTIFY_CLASSES = words("notify_classes", "resource, software", """
-    Kinds of trouble told to the postmaster: bounce 2bounce data delay policy protocol resource software.""")
-BOUNCE_NOTICE_RECIPIENT = text("bounce_notice_recipient", "postmaster", "Who gets copies of bounces.")
-DOUBLE_BOUNCE_NOTICE_RECIPIENT = text("2bounce_notice_recipient", "postmaster", "Who gets undeliverable bounces.")
-DELAY_NOTICE_RECIPIENT = text("delay_notice_recipient", "postmaster", "Who gets copies of delay warnings.")
-ERROR_NOTICE_RECIPIENT = text("error_notice_recipient", "postmaster", "Who is told of other trouble.")
-DEFAULT_DELIVERY_STATUS_FILTER = text("default_delivery_status_filter", "", """
-    Table that replaces the status and text of deliveries.""")
 SYSLOG_NAME = text("syslog_name", "${multi_instance_name?{$multi_instance_name}:{postfix}}", """
     What stands before the program's name in log lines: postfix/smtpd.""")
-SYSLOG_FACILITY = text("syslog_facility", "mail", "The syslog facility.")
 MAILLOG_FILE = text("maillog_file", "", "Log file, or /dev/stdout; empty: syslog.")
 MAILLOG_FILE_PREFIXES = words("maillog_file_prefixes", "/var, /dev/stdout", "Where maillog_file may be.")
-MAILLOG_FILE_PERMISSIONS = text("maillog_file_permissions", "0600", "Access mode of a new maillog_file.")
-DELAY_LOGGING_RESOLUTION_LIMIT = number("delay_logging_resolution_limit", "2", """
-    Digits behind the point of logged delays.""", high=6)

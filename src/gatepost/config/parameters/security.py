@@ -46,30 +46,18 @@ TLS_EXPORT_CIPHERLIST = text("tls_export_cipherlist", "aNULL:-aNULL:HIGH:MEDIUM:
 TLS_NULL_CIPHERLIST = text("tls_null_cipherlist", "eNULL:!aNULL", "OpenSSL list of grade null: no encryption.")
 TLS_PREEMPT_CIPHERLIST = yes_no("tls_preempt_cipherlist", "no", "Let the server's order of ciphers decide?")
 TLS_SSL_OPTIONS = words("tls_ssl_options", "", "OpenSSL options to turn on: `NO_RENEGOTIATION`, `NO_TICKET`, ...")
-TLS_DISABLE_WORKAROUNDS = text("tls_disable_workarounds", "", "OpenSSL bug workarounds to turn off.")
 SMTPD_TLS_EECDH_GRADE = one_of("smtpd_tls_eecdh_grade", "auto", ("auto", "none", "strong", "ultra"), """
     Which curves are used for key exchange.""")
-TLS_EECDH_AUTO_CURVES = words("tls_eecdh_auto_curves", "X25519 X448 prime256v1 secp384r1 secp521r1", """
-    Curves of grade auto, best first.""")
 TLS_EECDH_STRONG_CURVE = text("tls_eecdh_strong_curve", "prime256v1", "The curve of grade strong.")
 TLS_EECDH_ULTRA_CURVE = text("tls_eecdh_ultra_curve", "secp384r1", "The curve of grade ultra.")
-SMTPD_TLS_DH1024_PARAM_FILE = text("smtpd_tls_dh1024_param_file", "", """
-    Diffie-Hellman parameters for key exchange; empty or `auto`: chosen by the TLS library.""")
-SMTPD_TLS_DH512_PARAM_FILE = text("smtpd_tls_dh512_param_file", "", "Obsolete; read and not used.")
 SMTPD_TLS_ASK_CCERT = yes_no("smtpd_tls_ask_ccert", "no", "Ask the client for a certificate?")
 SMTPD_TLS_REQ_CCERT = yes_no("smtpd_tls_req_ccert", "no", """
     Refuse service to clients without a trusted certificate, where TLS is required?""")
-SMTPD_TLS_CCERT_VERIFYDEPTH = number("smtpd_tls_ccert_verifydepth", "9", "How long a client's chain may be.")
 SMTPD_TLS_FINGERPRINT_DIGEST = text("smtpd_tls_fingerprint_digest",
     "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "The digest of client certificate fingerprints.")
 SMTPD_TLS_RECEIVED_HEADER = yes_no("smtpd_tls_received_header", "no", "Tell TLS details in Received: headers?")
-SMTPD_TLS_LOGLEVEL = number("smtpd_tls_loglevel", "0", "How much is logged about TLS: 0 to 4.")
-SMTPD_TLS_SESSION_CACHE_DATABASE = text("smtpd_tls_session_cache_database", "", "Where TLS sessions are kept.")
 SMTPD_TLS_SESSION_CACHE_TIMEOUT = duration("smtpd_tls_session_cache_timeout", "3600s", """
     How long TLS sessions and tickets are good.""")
-SMTPD_TLS_ALWAYS_ISSUE_SESSION_IDS = yes_no("smtpd_tls_always_issue_session_ids", "yes", """
-    Send TLS session ids even when sessions are not kept?""")
-SMTPD_TLS_ENABLE_RPK = yes_no("smtpd_tls_enable_rpk", "no", "Accept raw public keys (RFC 7250) from clients?")
 TLS_SERVER_SNI_MAPS = words("tls_server_sni_maps", "", "Tables server name -> chain file, for clients that name one.")
 RELAY_CLIENTCERTS = words("relay_clientcerts", "", "Tables of client certificate fingerprints that may relay.")
 
@@ -78,7 +66,6 @@ SMTPD_SASL_TYPE = text("smtpd_sasl_type", "cyrus", "Who knows the passwords: `do
 SMTPD_SASL_PATH = text("smtpd_sasl_path", "smtpd", """
     Where to ask: for dovecot, a socket below $queue_directory, or inet:host:port.""")
 SMTPD_SASL_SERVICE = text("smtpd_sasl_service", "smtp", "The service name told to the password server.")
-SMTPD_SASL_LOCAL_DOMAIN = text("smtpd_sasl_local_domain", "", "The realm of logins that name none.")
 SMTPD_SASL_SECURITY_OPTIONS = words("smtpd_sasl_security_options", "noanonymous", """
     Mechanisms not wanted: noplaintext noactive nodictionary noanonymous forward_secrecy mutual_auth.""")
 SMTPD_SASL_TLS_SECURITY_OPTIONS = words("smtpd_sasl_tls_security_options", "$smtpd_sasl_security_options", """
@@ -93,4 +80,3 @@ SMTPD_SASL_RESPONSE_LIMIT = number("smtpd_sasl_response_limit", "12288", """
     The longest line a client may send within AUTH, in bytes.""", low=256)
 BROKEN_SASL_AUTH_CLIENTS = yes_no("broken_sasl_auth_clients", "no", """
     Announce AUTH= too, for clients that wait for that?""")
-CYRUS_SASL_CONFIG_PATH = text("cyrus_sasl_config_path", "", "Where Cyrus SASL looks for its files.")

@@ -22,8 +22,6 @@ SMTPD_CLIENT_PORT_LOGGING = yes_no("smtpd_client_port_logging", "no", "Log clien
 SMTPD_HELO_REQUIRED = yes_no("smtpd_helo_required", "no", "Refuse MAIL, AUTH and ETRN before HELO or EHLO?")
 SMTPD_DELAY_REJECT = yes_no("smtpd_delay_reject", "yes", """
     Wait with the verdicts of client, helo and sender restrictions until RCPT?""")
-SMTPD_DELAY_OPEN_UNTIL_VALID_RCPT = yes_no("smtpd_delay_open_until_valid_rcpt", "yes", """
-    Give a message its queue id only with its first valid recipient?""")
 SMTPD_DISCARD_EHLO_KEYWORDS = words("smtpd_discard_ehlo_keywords", "", "EHLO keywords that are not announced.")
 SMTPD_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS = words("smtpd_discard_ehlo_keyword_address_maps", "", """
     Tables client address -> EHLO keywords that are not announced to it.""")
@@ -34,7 +32,6 @@ SMTPD_COMMAND_FILTER = text("smtpd_command_filter", "", "Table that replaces com
 SMTPD_REJECT_FOOTER = text("smtpd_reject_footer", "", """
     Text added to every 4xx and 5xx reply. Its $names are attributes of the session.""", raw=True)
 SMTPD_REJECT_FOOTER_MAPS = words("smtpd_reject_footer_maps", "", "Tables reply -> footer; before smtpd_reject_footer.")
-SMTPD_REJECT_FILTER_MAPS = words("smtpd_reject_filter_maps", "", "Tables that replace a whole 4xx or 5xx reply.")
 SMTPD_EXPANSION_FILTER = text("smtpd_expansion_filter",
     r"\t\40!" + '"' + r"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`"
     "abcdefghijklmnopqrstuvwxyz{|}~", """
@@ -50,8 +47,6 @@ SMTPD_JUNK_COMMAND_LIMIT = number("smtpd_junk_command_limit", "${stress?{1}:{100
 SMTPD_RECIPIENT_LIMIT = number("smtpd_recipient_limit", "1000", "Recipients in one message.", low=1)
 SMTPD_RECIPIENT_OVERSHOOT_LIMIT = number("smtpd_recipient_overshoot_limit", "1000", """
     Recipients beyond smtpd_recipient_limit that are refused without counting as errors.""", low=1)
-SMTPD_HISTORY_FLUSH_THRESHOLD = number("smtpd_history_flush_threshold", "100", """
-    Lines of a session's transcript kept for notices to the postmaster.""", low=1)
 SMTPD_FORBID_UNAUTH_PIPELINING = yes_no("smtpd_forbid_unauth_pipelining", "yes", """
     End the session when a client talks out of turn, at the first command after it?""")
 SMTPD_FORBID_BARE_NEWLINE = one_of("smtpd_forbid_bare_newline", "normalize",
@@ -82,15 +77,12 @@ SMTPD_CLIENT_IPV4_PREFIX_LENGTH = number("smtpd_client_ipv4_prefix_length", "32"
 SMTPD_CLIENT_IPV6_PREFIX_LENGTH = number("smtpd_client_ipv6_prefix_length", "84", """
     Bits of an IPv6 address that make one client for the limits.""", high=128)
 ANVIL_RATE_TIME_UNIT = duration("anvil_rate_time_unit", "60s", "The length of a window for rate limits.", low=1)
-ANVIL_STATUS_UPDATE_TIME = duration("anvil_status_update_time", "600s", "How often peak rates are logged.", low=1)
 SMTPD_AUTHORIZED_XCLIENT_HOSTS = words("smtpd_authorized_xclient_hosts", "", """
     Clients that may speak for another client (XCLIENT). A match list.""")
 SMTPD_AUTHORIZED_XFORWARD_HOSTS = words("smtpd_authorized_xforward_hosts", "", """
     Clients that may name another client for logging (XFORWARD). A match list.""")
 SMTPD_AUTHORIZED_VERP_CLIENTS = words("smtpd_authorized_verp_clients", "$authorized_verp_clients", """
     Clients that may ask for VERP delivery. A match list.""")
-VERP_DELIMITER_FILTER = text("verp_delimiter_filter", "-=+", "Characters that XVERP accepts as delimiters.")
-DEFAULT_VERP_DELIMITERS = text("default_verp_delimiters", "+=", "The two VERP delimiters where none are given.")
 SMTPD_UPSTREAM_PROXY_PROTOCOL = one_of("smtpd_upstream_proxy_protocol", "", ("", "haproxy"), """
     The protocol by which a proxy before this server tells who the client is: `haproxy` or none.""")
 SMTPD_UPSTREAM_PROXY_TIMEOUT = duration("smtpd_upstream_proxy_timeout", "5s", """
@@ -103,10 +95,5 @@ SMTPD_HIDE_CLIENT_SESSION = yes_no("smtpd_hide_client_session", "no", """
 SMTPD_SERVICE_NAME = text("smtpd_service_name", "smtpd", "The service that takes over connections after screening.")
 STRESS = text("stress", "", "Set to yes while the server is overloaded; defaults of limits look at it.")
 SOFT_BOUNCE = yes_no("soft_bounce", "no", "Answer 4xx wherever 5xx is meant, and keep mail in the queue?")
-REQUIRETLS_ENABLE = yes_no("requiretls_enable", "no", "Offer REQUIRETLS (RFC 8689) in TLS sessions?")
 CLEANUP_REPLACE_STRAY_CR_LF = yes_no("cleanup_replace_stray_cr_lf", "yes", """
     Replace CR and LF that do not belong to a CRLF by blanks in messages, so that no later server sees a line end?""")
-INFO_LOG_ADDRESS_FORMAT = one_of("info_log_address_format", "external", ("external", "internal"), """
-    Log addresses with quotes where RFC 5321 wants them (external), or without?""")
-RESPECTFUL_LOGGING = yes_no("respectful_logging", "${{$compatibility_level} <level {3.6} ? {no} : {yes}}", """
-    Log allowlist and denylist instead of the older words?""")
