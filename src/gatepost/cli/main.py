@@ -50,11 +50,9 @@ def config_(
     except ConfigError as error:
         fail(error)
     print("\n".join(lines))
-    errors = [problem.as_error() for problem in found.problems if problem.severity == "error"]
-    for error in errors:
-        print(f"gatepost: {error}", file=sys.stderr)
-    if errors:
-        raise typer.Exit(2)
+    wrong = [str(problem.as_error()) for problem in found.problems if problem.severity == "error"]
+    if wrong:
+        fail("\ngatepost: ".join(wrong))
 
 
 def main() -> None:

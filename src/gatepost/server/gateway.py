@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -173,12 +174,8 @@ class Gateway:
         assert self._spool is not None and self._limits is not None
         tag = _tag(settings, "smtpd")
         strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
-        tls = self._tls.of(settings, lambda text: self._log.warning(tag, text))
-        if tls.problem is not None:
-            if strict:
-                self._log.warning(tag, str(tls.problem))
-            self._log.warning(tag, "No server certs available. TLS won't be enabled")
-        options = options_of(settings, world, tls_ready=tls.context is not None)
+        tls = self._server_tls(settings, tag)
+        options = options_of(settings, world, tls_ready=tls is not None)
         classes = Classes(settings, world)
         policy = Policy(settings, world, classes)
         for problem in policy.problems():
@@ -188,12 +185,7 @@ class Gateway:
         for unreachable in policy.unreachable():
             if strict:
                 self._log.warning(tag, str(unreachable))
-        trusted = AddressList.of(settings[p.GATEPOST_TRUSTED_PROXIES], world, strict=True)
-        if not trusted.static:
-            raise ConfigError("gatepost_trusted_proxies takes addresses, not tables",
-                              settings.span(p.GATEPOST_TRUSTED_PROXIES))
-        terms = Terms.of(settings, tls.context,
-                         trusted.matches_now if settings[p.GATEPOST_TRUSTED_PROXIES] else lambda _: True)
+        terms = Terms.of(settings, tls, _trusted_proxies(settings, world))
         below = matches_subdomains(settings[p.PARENT_DOMAIN_MATCHES_SUBDOMAINS], p.FAST_FLUSH_DOMAINS.name)
         command_filter = settings[p.SMTPD_COMMAND_FILTER]
         return Service(
@@ -220,6 +212,14 @@ class Gateway:
             command_filter=world.table(command_filter) if command_filter else None,
             greet_pause=settings[p.GATEPOST_GREET_PAUSE] / 1000,
         )
+
+    def _server_tls(self, settings: Settings, tag: str) -> ssl.SSLContext | None:
+        tls = self._tls.of(settings, lambda text: self._log.warning(tag, text))
+        if tls.problem is not None:
+            if settings[p.GATEPOST_COMPATIBILITY] != "postfix":
+                self._log.warning(tag, str(tls.problem))
+            self._log.warning(tag, "No server certs available. TLS won't be enabled")
+        return tls.context
 
     def _intake(self, settings: Settings, world: World) -> Intake:
         assert self._spool is not None
@@ -264,6 +264,15 @@ class Gateway:
 def spool_directory(settings: Settings) -> Path:
     """Where accepted messages are kept."""
     return Path(settings[p.QUEUE_DIRECTORY]) / "gatepost"
+
+
+def _trusted_proxies(settings: Settings, world: World) -> Callable[[str], bool]:
+    """Which addresses may say who the client is."""
+    trusted = AddressList.of(settings[p.GATEPOST_TRUSTED_PROXIES], world, strict=True)
+    if not trusted.static:
+        raise ConfigError("gatepost_trusted_proxies takes addresses, not tables",
+                          settings.span(p.GATEPOST_TRUSTED_PROXIES))
+    return trusted.matches_now if settings[p.GATEPOST_TRUSTED_PROXIES] else lambda _: True
 
 
 def _tag(settings: Settings, daemon: str) -> str:
