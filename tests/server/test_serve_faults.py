@@ -19,6 +19,7 @@ from tests.kit import needs, wait_for
 from tests.lab import directory
 from tests.server.house import FROM, MAILDIR, TO, House, Talk, house
 from tests.server.test_serve_durability import message, token_of, tokens
+from tests.server.test_serve_tls import TLS
 from tests.serving import Warm
 
 NO_ROOM = "452 4.3.1 Insufficient system storage"
@@ -186,6 +187,50 @@ def test_big_messages_cost_no_memory(warm: Warm, settings: list[str]) -> None:
             new = running.root / "mail" / "box" / "new"
             assert wait_for(lambda: len(list(new.iterdir())) == 2, 30), running.log()
         assert grown(running, before) < 30 * MIB, f"{grown(running, before) / MIB:.1f} MiB"
+
+
+@pytest.mark.parametrize("how", ["chunk", "line", "tls"])
+def test_other_big_messages_cost_no_memory(warm: Warm, how: str) -> None:
+    """One chunk (BDAT), one line without an end, and by TLS."""
+    block, count = b"x" * 65536 if how == "line" else (b"x" * 62 + b"\r\n") * 1024, 30 * MIB // 65536
+    with house(warm, [*BIG, *TLS]) as running, running.talk() as client:
+        assert running.server is not None
+        if how == "tls":
+            client.start_tls()
+            client.say("EHLO client.test")
+        assert client.mail(message("first", 300_000)).startswith("250")
+        before = resident(running.server.pid)
+        client.say(f"MAIL FROM:<{FROM}>", f"RCPT TO:<{TO}>")
+        if how == "chunk":
+            client.send(b"BDAT %d LAST\r\n" % (count * len(block)))
+        else:
+            client.say("DATA")
+        for _ in range(count):
+            client.send(block)
+        if how != "chunk":
+            client.send(b"\r\n.\r\n")
+        assert client.read().startswith("250 2.0.0")
+        assert grown(running, before) < 30 * MIB, f"{grown(running, before) / MIB:.1f} MiB"
+        sizes = sorted(map(len, running.spooled()))
+        assert len(sizes) == 2 and sizes[1] >= 30 * MIB
+
+
+def test_out_of_descriptors(warm: Warm) -> None:
+    """Clients wait to be let in, a message that needs a file is put off, and all is well when there are some again."""
+    with house(warm) as running, running.talk() as first:
+        assert running.server is not None
+        pid = running.server.pid
+        usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 10, usual[1]))
+        crowd = [running.talk(greeted=False) for _ in range(30)]
+        assert running.logged("accepting connections pauses: Too many open files")
+        assert first.mail(message("big", 300_000)).startswith("451 4.3.0")
+        assert first.mail(message("small", 600)).startswith("250 2.0.0")
+        for client in crowd:
+            client.socket.close()
+        with running.talk() as late:
+            assert late.mail(message("late", 300_000)).startswith("250 2.0.0")
+        assert tokens(running.spooled()) == {"small", "late"}
 
 
 def test_a_client_that_takes_no_replies_costs_no_memory(warm: Warm) -> None:
