@@ -82,7 +82,7 @@ class Paper:
 
     async def settled(self) -> None:
         """No question is open any more."""
-        while self.session.asked is not None and not self.closed:
+        while self.session.asked is not None and not self.closed:  # noqa: ASYNC110  # a session has no event to wait for
             await asyncio.sleep(0.0005)
 
 

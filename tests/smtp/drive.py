@@ -32,7 +32,7 @@ def agree(stage: Stage, subject: object) -> events.Answered:
 
 @dataclass
 class Talk:
-    """One conversation. `said`: reply lines; `asked`: stages with their subjects as text; `facts`: what was observed."""
+    """One conversation. `said`: reply lines; `asked`: stages with their subjects; `facts`: what was observed."""
 
     options: Options = field(default_factory=lambda: Options(hostname="mx.example", banner="mx.example ESMTP"))
     rights: Rights = field(default_factory=Rights)

@@ -15,7 +15,7 @@ def read(data: bytes, *, strict: bool, size: int = 10**6) -> tuple[bytes, bytes,
     """-> (content, what follows the end of data, whether a bare LF was seen)."""
     frame = DotData(strict=strict, replace_stray=True)
     out, waiting = b"", b""
-    pieces = [data[at:at + size] for at in range(0, len(data), size)]
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
     for number, piece in enumerate(pieces):
         waiting += piece
         while not frame.done:
@@ -24,16 +24,28 @@ def read(data: bytes, *, strict: bool, size: int = 10**6) -> tuple[bytes, bytes,
             if not used:
                 break
         if frame.done:
-            return out, waiting + b"".join(pieces[number + 1:]), frame.bare_lf
+            return out, waiting + b"".join(pieces[number + 1 :]), frame.bare_lf
     raise AssertionError(f"no end of data in {data!r}")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 10**6])
-@pytest.mark.parametrize(("middle", "loose_ends", "strict_ends"), [
-    (b"\r\n.\r\n", True, True), (b"\n.\n", True, False), (b"\n.\r\n", True, False), (b"\r\n.\n", True, False),
-    (b"\r\n.\r\r\n", True, False), (b"\r\r\n.\r\n", True, True), (b"\r.\r\n", False, False), (b"\r.\r", False, False),
-    (b"\r\n..\r\n", False, False), (b"\r\n. \r\n", False, False), (b"\n\n.\n", True, False), (b"\r\n.\0\r\n", False, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("middle", "loose_ends", "strict_ends"),
+    [
+        (b"\r\n.\r\n", True, True),
+        (b"\n.\n", True, False),
+        (b"\n.\r\n", True, False),
+        (b"\r\n.\n", True, False),
+        (b"\r\n.\r\r\n", True, False),
+        (b"\r\r\n.\r\n", True, True),
+        (b"\r.\r\n", False, False),
+        (b"\r.\r", False, False),
+        (b"\r\n..\r\n", False, False),
+        (b"\r\n. \r\n", False, False),
+        (b"\n\n.\n", True, False),
+        (b"\r\n.\0\r\n", False, False),
+    ],
+)
 def test_end_of_data(middle: bytes, loose_ends: bool, strict_ends: bool, size: int) -> None:
     data = b"a" + middle + b"b" + END
     for strict, ends in ((False, loose_ends), (True, strict_ends)):
@@ -42,8 +54,11 @@ def test_end_of_data(middle: bytes, loose_ends: bool, strict_ends: bool, size: i
         assert (rest == b"") is not ends
 
 
-@given(st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"x" * 2050]), max_size=14), st.booleans(),
-       st.integers(1, 9))
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"x" * 2050]), max_size=14),
+    st.booleans(),
+    st.integers(1, 9),
+)
 def test_cutting_changes_nothing(parts: list[bytes], strict: bool, size: int) -> None:
     data = b"".join(parts) + b"\r\n" + END
     assert read(data, strict=strict, size=size) == read(data, strict=strict)
@@ -74,7 +89,7 @@ def test_chunks_in_any_cutting(parts: list[bytes], strict: bool, size: int) -> N
     whole = Chunks(strict=strict, replace_stray=True)
     expected = whole.feed(data) + whole.finish()
     cut = Chunks(strict=strict, replace_stray=True)
-    got = b"".join(cut.feed(data[at:at + size]) for at in range(0, len(data), size)) + cut.finish()
+    got = b"".join(cut.feed(data[at : at + size]) for at in range(0, len(data), size)) + cut.finish()
     assert (got, cut.bare_lf) == (expected, whole.bare_lf)
     assert not got or got.endswith(b"\r\n")
     assert got.count(b"\n") == got.count(b"\r\n")

@@ -19,22 +19,67 @@ from tests.smtp.drive import Talk
 
 STREAMS = int(os.environ.get("GATEPOST_FUZZ", "2000"))
 PHRASES = [
-    b"EHLO client.example\r\n", b"HELO c\r\n", b"MAIL FROM:<a@b.example>\r\n", b"MAIL FROM:<> SIZE=5 BODY=8BITMIME\r\n",
-    b"RCPT TO:<c@d.example>\r\n", b"RCPT TO:<\"q q\"@d> NOTIFY=NEVER\r\n", b"DATA\r\n", b"Subject: x\r\n\r\nbody\r\n.\r\n",
-    b".\r\n", b"\n.\n", b"\r\n.\n", b"\n.\r\n", b"\r\r\n.\r\r\n", b"..\r\n", b"BDAT 3\r\nabc", b"BDAT 0 LAST\r\n",
-    b"BDAT 4 LAST\r\na\nb\r", b"BDAT 0\r\n", b"BDAT x\r\n", b"RSET\r\n", b"NOOP x\r\n", b"QUIT\r\n", b"VRFY <x@y>\r\n",
-    b"ETRN d.example\r\n", b"STARTTLS\r\n", b"AUTH PLAIN good\r\n", b"AUTH LOGIN\r\n", b"bad\r\n", b"*\r\n",
-    b"XCLIENT ADDR=192.0.2.1\r\n", b"XFORWARD NAME=a.example\r\n", b"HELP\r\n", b"\r\n", b"\n", b"\0\r\n", b"\xff\xfe\r\n",
-    b"GET / HTTP/1.0\r\n", b"A" * 3000, b"\r" * 2100, b"x" * 2047 + b"\r\n", b"y" * 2048 + b"\n", b"<" * 40 + b"\r\n",
-    b"MAIL FROM:<\"\\\r\n", b"RCPT TO:<(((@>\r\n", b"MAIL FROM:" + b"<@a:" * 30 + b"\r\n",
-]  # fmt: skip
+    b"EHLO client.example\r\n",
+    b"HELO c\r\n",
+    b"MAIL FROM:<a@b.example>\r\n",
+    b"MAIL FROM:<> SIZE=5 BODY=8BITMIME\r\n",
+    b"RCPT TO:<c@d.example>\r\n",
+    b'RCPT TO:<"q q"@d> NOTIFY=NEVER\r\n',
+    b"DATA\r\n",
+    b"Subject: x\r\n\r\nbody\r\n.\r\n",
+    b".\r\n",
+    b"\n.\n",
+    b"\r\n.\n",
+    b"\n.\r\n",
+    b"\r\r\n.\r\r\n",
+    b"..\r\n",
+    b"BDAT 3\r\nabc",
+    b"BDAT 0 LAST\r\n",
+    b"BDAT 4 LAST\r\na\nb\r",
+    b"BDAT 0\r\n",
+    b"BDAT x\r\n",
+    b"RSET\r\n",
+    b"NOOP x\r\n",
+    b"QUIT\r\n",
+    b"VRFY <x@y>\r\n",
+    b"ETRN d.example\r\n",
+    b"STARTTLS\r\n",
+    b"AUTH PLAIN good\r\n",
+    b"AUTH LOGIN\r\n",
+    b"bad\r\n",
+    b"*\r\n",
+    b"XCLIENT ADDR=192.0.2.1\r\n",
+    b"XFORWARD NAME=a.example\r\n",
+    b"HELP\r\n",
+    b"\r\n",
+    b"\n",
+    b"\0\r\n",
+    b"\xff\xfe\r\n",
+    b"GET / HTTP/1.0\r\n",
+    b"A" * 3000,
+    b"\r" * 2100,
+    b"x" * 2047 + b"\r\n",
+    b"y" * 2048 + b"\n",
+    b"<" * 40 + b"\r\n",
+    b'MAIL FROM:<"\\\r\n',
+    b"RCPT TO:<(((@>\r\n",
+    b"MAIL FROM:" + b"<@a:" * 30 + b"\r\n",
+]
 MODES = list(BareLf)
 
 
 def talk(mode: BareLf, *, limit: int = 300) -> Talk:
-    options = Options(hostname="mx.example", banner="mx ESMTP", forbid_pipelining=False, tls_offered=True,
-                      sasl_enabled=True, message_size_limit=limit, error_sleep_time=0, hard_error_limit=12,
-                      soft_error_limit=100)
+    options = Options(
+        hostname="mx.example",
+        banner="mx ESMTP",
+        forbid_pipelining=False,
+        tls_offered=True,
+        sasl_enabled=True,
+        message_size_limit=limit,
+        error_sleep_time=0,
+        hard_error_limit=12,
+        soft_error_limit=100,
+    )
     return Talk(options, Rights(bare_lf=mode, xclient=True, xforward=True, mechanisms=("PLAIN", "LOGIN"))).begin()
 
 
@@ -57,7 +102,7 @@ def stream(rng: random.Random) -> bytes:
             case 0:
                 data[at:at] = bytes([rng.randrange(256)])
             case 1:
-                del data[at:at + rng.randrange(1, 4)]
+                del data[at : at + rng.randrange(1, 4)]
             case _:
                 data[at:at] = rng.choice((b"\r", b"\n", b"\0", b".", b"\r\n.\r\n", b">", b'"'))
     return bytes(data)
@@ -84,7 +129,7 @@ def test_byte_by_byte(mode: BareLf) -> None:
     rng = random.Random(mode.value)
     for _ in range(40):
         data = stream(rng).replace(b"STARTTLS", b"STARTTL5")
-        assert heard(mode, [data[at:at + 1] for at in range(len(data))]) == heard(mode, [data])
+        assert heard(mode, [data[at : at + 1] for at in range(len(data))]) == heard(mode, [data])
 
 
 @given(st.lists(st.one_of(st.sampled_from(PHRASES), st.binary(max_size=60)), max_size=12), st.sampled_from(MODES))

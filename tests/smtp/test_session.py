@@ -13,8 +13,9 @@ from gatepost.smtp.transaction import State
 from tests.smtp.drive import Talk, agree
 
 HELO, MAIL, RCPT, DATA = b"HELO c\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"
-OPTIONS = Options(hostname="mx", banner="mx ESMTP", forbid_pipelining=False, error_sleep_time=0, tls_offered=True,
-                  sasl_enabled=True)
+OPTIONS = Options(
+    hostname="mx", banner="mx ESMTP", forbid_pipelining=False, error_sleep_time=0, tls_offered=True, sasl_enabled=True
+)
 REACH = {
     State.READY: [],
     State.MAIL: [MAIL],
@@ -24,11 +25,23 @@ REACH = {
     State.BDAT_LOST: [b"BDAT 0\r\n"],
 }
 SAY = {
-    "HELO": HELO, "EHLO": b"EHLO c\r\n", "XCLIENT": b"XCLIENT ADDR=192.0.2.1\r\n", "XFORWARD": b"XFORWARD HELO=x\r\n",
-    "STARTTLS": b"STARTTLS\r\n", "AUTH": b"AUTH PLAIN good\r\n", "MAIL": MAIL, "RCPT": RCPT, "DATA": DATA,
-    "BDAT": b"BDAT 1\r\nx", "RSET": b"RSET\r\n", "NOOP": b"NOOP\r\n", "VRFY": b"VRFY c@d\r\n", "ETRN": b"ETRN d.example\r\n",
-    "QUIT": b"QUIT\r\n", "HELP": b"HELP\r\n",
-}  # fmt: skip
+    "HELO": HELO,
+    "EHLO": b"EHLO c\r\n",
+    "XCLIENT": b"XCLIENT ADDR=192.0.2.1\r\n",
+    "XFORWARD": b"XFORWARD HELO=x\r\n",
+    "STARTTLS": b"STARTTLS\r\n",
+    "AUTH": b"AUTH PLAIN good\r\n",
+    "MAIL": MAIL,
+    "RCPT": RCPT,
+    "DATA": DATA,
+    "BDAT": b"BDAT 1\r\nx",
+    "RSET": b"RSET\r\n",
+    "NOOP": b"NOOP\r\n",
+    "VRFY": b"VRFY c@d\r\n",
+    "ETRN": b"ETRN d.example\r\n",
+    "QUIT": b"QUIT\r\n",
+    "HELP": b"HELP\r\n",
+}
 
 
 def at(state: State, options: Options = OPTIONS) -> Talk:
@@ -114,7 +127,8 @@ def test_plaintext_behind_starttls_dies() -> None:
     said = talk.send(b"STARTTLS\r\nMAIL FROM:<evil@example>\r\n")
     assert said == ["220 2.0.0 Ready to start TLS"]
     assert [f for f in talk.facts if isinstance(f, facts.PlaintextDropped)] == [
-        facts.PlaintextDropped(26, b"MAIL FROM:<evil@example>\r\n")]
+        facts.PlaintextDropped(26, b"MAIL FROM:<evil@example>\r\n")
+    ]
     assert talk.send(RCPT) == [str(sentences.NEED_MAIL)]
     assert talk.session.helo is None
 
@@ -169,17 +183,24 @@ def test_junk_commands() -> None:
     assert talk.send(b"NOOP\r\n") == ["250 2.0.0 Ok", "421 4.7.0 mx Error: too many errors"]
 
 
-@pytest.mark.parametrize("line", [b"GET / HTTP/1.1\r\n", b"Subject: x\r\n", b"  To: x\r\n", b".\r\n", b"1\r\n", b"a:\r\n"])
+@pytest.mark.parametrize(
+    "line", [b"GET / HTTP/1.1\r\n", b"Subject: x\r\n", b"  To: x\r\n", b".\r\n", b"1\r\n", b"a:\r\n"]
+)
 def test_no_smtp_client_says_that(line: bytes) -> None:
     talk = Talk(OPTIONS).begin()
     assert talk.send(line) == [str(sentences.GOODBYE)]
     assert talk.closed
 
 
-@pytest.mark.parametrize(("mode", "said"), [
-    (BareLf.NO, "250 2.0.0 Ok"), (BareLf.NORMALIZE, "250 2.0.0 Ok"), (BareLf.NOTE, "250 2.0.0 Ok"),
-    (BareLf.REJECT, "550 5.5.2 mx Error: bare <LF> received"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (BareLf.NO, "250 2.0.0 Ok"),
+        (BareLf.NORMALIZE, "250 2.0.0 Ok"),
+        (BareLf.NOTE, "250 2.0.0 Ok"),
+        (BareLf.REJECT, "550 5.5.2 mx Error: bare <LF> received"),
+    ],
+)
 def test_bare_newline_in_a_command(mode: BareLf, said: str) -> None:
     talk = Talk(OPTIONS, Rights(bare_lf=mode)).begin()
     assert talk.send(b"NOOP\n") == [said]
@@ -217,7 +238,6 @@ def test_login() -> None:
     assert talk.send(b"good\r\n") == ["235 2.7.0 Authentication successful"]
     assert talk.session.authenticated == "joe"
     assert talk.send(b"AUTH PLAIN good\r\n") == [str(sentences.AUTH_TWICE)]
-
 
 
 def test_xclient_begins_again() -> None:

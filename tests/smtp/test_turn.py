@@ -10,8 +10,15 @@ from gatepost.smtp.options import Options
 from gatepost.smtp.turn import EarlyTalk, Turn
 from tests.smtp.drive import Talk, agree
 
-POSTFIX = Options(hostname="mx", banner="mx ESMTP", forbid_pipelining=False, evidence=frozenset({"buffered"}),
-                  strict_groups=False, tls_offered=True, sasl_enabled=True)
+POSTFIX = Options(
+    hostname="mx",
+    banner="mx ESMTP",
+    forbid_pipelining=False,
+    evidence=frozenset({"buffered"}),
+    strict_groups=False,
+    tls_offered=True,
+    sasl_enabled=True,
+)
 OURS = Options(hostname="mx", banner="mx ESMTP", forbid_pipelining=False, tls_offered=True, sasl_enabled=True)
 
 
@@ -26,17 +33,20 @@ EHLO, MAIL, RCPT, DATA = b"EHLO c\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\
 
 
 @pytest.mark.parametrize("options", [POSTFIX, OURS], ids=["postfix", "ours"])
-@pytest.mark.parametrize(("segments", "after"), [
-    ([EHLO + MAIL], "EHLO"),
-    ([b"HELO c\r\n" + MAIL], "HELO"),
-    ([EHLO + b"\r\n"], "EHLO"),
-    ([EHLO, MAIL + RCPT + DATA + b"Subject: x\r\n"], "DATA"),
-    ([EHLO, b"NOOP\r\nNOOP\r\n"], "NOOP"),
-    ([EHLO, b"VRFY x\r\nQUIT\r\n"], "VRFY"),
-    ([b"HELO c\r\n", MAIL + RCPT], "MAIL"),
-    ([MAIL + RCPT], "MAIL"),
-    ([b"HELO c\r\n", MAIL, RCPT, b"RSET\r\nQUIT\r\n"], "RSET"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("segments", "after"),
+    [
+        ([EHLO + MAIL], "EHLO"),
+        ([b"HELO c\r\n" + MAIL], "HELO"),
+        ([EHLO + b"\r\n"], "EHLO"),
+        ([EHLO, MAIL + RCPT + DATA + b"Subject: x\r\n"], "DATA"),
+        ([EHLO, b"NOOP\r\nNOOP\r\n"], "NOOP"),
+        ([EHLO, b"VRFY x\r\nQUIT\r\n"], "VRFY"),
+        ([b"HELO c\r\n", MAIL + RCPT], "MAIL"),
+        ([MAIL + RCPT], "MAIL"),
+        ([b"HELO c\r\n", MAIL, RCPT, b"RSET\r\nQUIT\r\n"], "RSET"),
+    ],
+)
 def test_early(options: Options, segments: list[bytes], after: str) -> None:
     found = early(options, *segments)
     assert found is not None
@@ -44,25 +54,31 @@ def test_early(options: Options, segments: list[bytes], after: str) -> None:
 
 
 @pytest.mark.parametrize("options", [POSTFIX, OURS], ids=["postfix", "ours"])
-@pytest.mark.parametrize("segments", [
-    [EHLO, MAIL + RCPT + RCPT + DATA, b"Subject: x\r\n\r\nbody\r\n.\r\n" + MAIL + RCPT],
-    [EHLO, MAIL + RCPT + b"BDAT 3 LAST\r\nabc" + MAIL],
-    [EHLO, MAIL + RCPT + b"BDAT 3\r\nabcBDAT 1 LAST\r\nx", b"QUIT\r\n"],
-    [EHLO, b"RSET\r\n" + MAIL + RCPT],
-    [EHLO, b"HELO c\r\n", MAIL + RCPT],
-    [EHLO, MAIL + RCPT + DATA, b".\r\nQUIT\r\n"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [EHLO, MAIL + RCPT + RCPT + DATA, b"Subject: x\r\n\r\nbody\r\n.\r\n" + MAIL + RCPT],
+        [EHLO, MAIL + RCPT + b"BDAT 3 LAST\r\nabc" + MAIL],
+        [EHLO, MAIL + RCPT + b"BDAT 3\r\nabcBDAT 1 LAST\r\nx", b"QUIT\r\n"],
+        [EHLO, b"RSET\r\n" + MAIL + RCPT],
+        [EHLO, b"HELO c\r\n", MAIL + RCPT],
+        [EHLO, MAIL + RCPT + DATA, b".\r\nQUIT\r\n"],
+    ],
+)
 def test_legal(options: Options, segments: list[bytes]) -> None:
     assert early(options, *segments) is None
 
 
-@pytest.mark.parametrize(("segment", "after"), [
-    (b"STARTTLS\r\nEHLO c\r\n", "STARTTLS"),
-    (b"AUTH PLAIN good\r\n" + MAIL, "AUTH"),
-    (b"AUTH LOGIN\r\nnobody\r\n", "AUTH"),
-    (b"QUIT\r\nNOOP\r\n", "QUIT"),
-    (b"FROB\r\nNOOP x", "UNKNOWN"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("segment", "after"),
+    [
+        (b"STARTTLS\r\nEHLO c\r\n", "STARTTLS"),
+        (b"AUTH PLAIN good\r\n" + MAIL, "AUTH"),
+        (b"AUTH LOGIN\r\nnobody\r\n", "AUTH"),
+        (b"QUIT\r\nNOOP\r\n", "QUIT"),
+        (b"FROB\r\nNOOP x", "UNKNOWN"),
+    ],
+)
 def test_stricter_than_postfix(segment: bytes, after: str) -> None:
     assert early(POSTFIX, EHLO, segment) is None
     found = early(OURS, EHLO, segment)
