@@ -69,16 +69,23 @@ class Login:
         self.mechanism = mechanism
         self._exchange: Exchange | None = None
 
+    async def _possible(self, on: Performer, logins: Logins, secured: bool) -> tuple[str, ...]:
+        """What may be used: also what smtpd_sasl_exceptions_networks only keeps from being announced."""
+        try:
+            return (await logins.mechanisms())[secured]
+        except LookupFailure:
+            rights = on.session.rights
+            return rights.mechanisms_tls if secured else rights.mechanisms
+
     async def step(self, on: Performer, response: str | None) -> Answered:
         """The client's next line (base64), None when there is none yet -> 334, 235 with the user name, or a refusal."""
         logins = on.service.logins
         assert logins.auth is not None
         if self._exchange is None:
             secured = on.session.tls
-            rights = on.session.rights
             told = Circumstances(logins.service, on.client.server_address, on.client.address, secured)
-            offered = rights.mechanisms_tls if secured else rights.mechanisms
-            self._exchange = await logins.auth.start(self.mechanism, response, told, offered=offered)
+            self._exchange = await logins.auth.start(self.mechanism, response, told,
+                                                     offered=await self._possible(on, logins, secured))
             step = self._exchange.step
         else:
             step = await self._exchange.respond(response or "")

@@ -19,6 +19,8 @@ _NEUTERED = re.compile(r"[\x00-\x1f\x7f <>()\\\";@]")
 _DISCARDABLE = ("8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VERP", "VRFY", "XCLIENT", "XFORWARD", "STARTTLS",
                 "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "CHUNKING", "REQUIRETLS")
 
+_LOGGED = {"SMTPUTF8": "EHLO_MASK_SMTPUTF8"}  # sic: what log analysers have always seen
+
 
 def helo(session: Session, words: list[Token]) -> None:
     """HELO name."""
@@ -79,8 +81,9 @@ def _features(session: Session) -> Reply:
     offer("dsn", "DSN")
     offer("smtputf8", "SMTPUTF8", options.smtputf8)
     offer("chunking", "CHUNKING")
-    if dropped and not rights.silent_discard:
-        session.observe(KeywordsDiscarded(" ".join(word for word in _DISCARDABLE if word.lower() in dropped)))
+    names = [_LOGGED.get(word, word) for word in _DISCARDABLE if word.lower() in dropped]
+    if names and not rights.silent_discard:
+        session.observe(KeywordsDiscarded(" ".join(names)))
     return Reply(250, "", "\n".join(lines))
 
 

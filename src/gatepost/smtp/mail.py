@@ -107,8 +107,10 @@ def _smtputf8(session: Session, transaction: Transaction, value: str, equals: st
 
 
 def _auth(session: Session, transaction: Transaction, value: str, equals: str) -> Reply | None:
-    if not equals or not session.options.sasl_enabled:
+    if not equals:
         return _UNKNOWN
+    if not session.options.sasl_enabled:
+        return None  # it says nothing about a client that cannot log in
     if transaction.auth_sender:
         return sentences.MULTIPLE_AUTH
     transaction.auth_sender = value or "<>"

@@ -115,7 +115,7 @@ async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
         on.message = message = Message(service.intake, on.connection.pause_reading, on.connection.resume_reading)
         on.teller.queue_id = message.queue_id
         origin, sasl = ("", ""), on.teller.sasl
-        if transaction is not None and transaction.auth_sender:
+        if sasl and transaction is not None and transaction.auth_sender:
             sasl = (*sasl, ("sasl_sender", transaction.auth_sender))
         if on.forwarded is not None:
             origin = (on.forwarded.ident, f"{on.forwarded.name}[{on.forwarded.address}]")
