@@ -224,7 +224,7 @@ def test_counts_of_the_disconnect_line() -> None:
         talk.send(line)
     ended = talk.facts[-1]
     assert isinstance(ended, facts.Ended)
-    assert ended.counts == {"ehlo": [1, 1], "mail": [1, 2], "unknown": [0, 2], "quit": [1, 1]}
+    assert ended.counts == {"ehlo": [1, 1], "mail": [1, 2], "unknown": [0, 1], "quit": [1, 1]}
     assert (ended.reason, ended.stage) == ("", "QUIT")
 
 
