@@ -101,6 +101,8 @@ NAMED: list[tuple[str, str, str, bool]] = [
     ("what is not supported and set is named", "tls_fast_shutdown_enable", "no", True),
     ("Postfix's own default is not", "tls_fast_shutdown_enable", "yes", False),
     ("Postfix's default written as Postfix writes it", "qmgr_ipc_timeout", "60s", False),
+    ("what is so anyway is not: no notices are sent", "notify_classes", "", False),
+    ("notices that somebody waits for", "notify_classes", "bounce", True),
     ("about Postfix's own files, never", "sendmail_path", "/opt/sendmail", False),
 ]
 

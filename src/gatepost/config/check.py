@@ -49,6 +49,10 @@ OF_NO_CONCERN = frozenset("""
     tlsproxy_service_name trigger_timeout
     """.split())  # noqa: SIM905 -- 68 names read better without quotes
 """Parameters about Postfix's own files, processes and caches: nothing is missed when they have no effect."""
+ABOUT_MILTERS = "milter_"
+"""How milters are spoken to: of no concern while to have one is an error (honesty.py)."""
+SO_ANYWAY = {"notify_classes": "", "allow_mail_to_commands": ""}
+"""Values of parameters that are not honoured by which an operator asks for what is done: no notices, no commands."""
 TABLE_IN_MAIN_CF = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache|mongodb):([A-Za-z0-9_-]+)")
 
 
@@ -93,10 +97,12 @@ def _names(configuration: Configuration) -> Iterator[Problem]:
     ignored = UNSUPPORTED.keys() | {f"{service.name}_{rest}" for service in configuration.services
                                     for rest in IGNORED_PER_TRANSPORT}
     for name, value, span in _settings_written(configuration):
-        if name in DECLARED or name in known or name in OF_NO_CONCERN or (tables and name.startswith(tables)):
+        if name in DECLARED or name in known or name in OF_NO_CONCERN or name.startswith(ABOUT_MILTERS) or (
+                tables and name.startswith(tables)):
             continue
         if name in ignored:
-            if not _is_default(configuration.main, UNSUPPORTED.get(name), value):
+            expected = (UNSUPPORTED.get(name), SO_ANYWAY.get(name))
+            if not any(_is_same(configuration.main, one, value) for one in expected):
                 yield Problem("warning", f"parameter {name} is not supported: it has no effect here", span)
             continue
         near = difflib.get_close_matches(name, [*DECLARED, *UNSUPPORTED], n=1, cutoff=0.8)
@@ -104,14 +110,14 @@ def _names(configuration: Configuration) -> Iterator[Problem]:
         yield Problem("warning", f"unknown parameter {name}, and nothing refers to ${name}{hint}", span)
 
 
-def _is_default(settings: Settings, default: str | None, value: str) -> bool:
-    """Does the operator say what is so anyway? Written as Postfix writes it, or the same when expanded."""
-    if default is None:
+def _is_same(settings: Settings, expected: str | None, value: str) -> bool:
+    """Does the operator say what is expected? Written as Postfix writes it, or the same when expanded."""
+    if expected is None:
         return False
-    if value.split() == default.split():
+    if value.split() == expected.split():
         return True
     try:
-        return settings.expand(value).split() == settings.expand(default).split()
+        return settings.expand(value).split() == settings.expand(expected).split()
     except ConfigError:
         return False
 
