@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from gatepost.smtp.session import Session
 
 _NEUTERED = re.compile(r"[\x00-\x1f\x7f <>()\\\";@]")
-# The order in which Postfix names discarded keywords in its log.
+# The order in which Postfix names discarded keywords in its log; ENHANCEDSTATUSCODES it does not name.
 _DISCARDABLE = ("8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VERP", "VRFY", "XCLIENT", "XFORWARD", "STARTTLS",
-                "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "CHUNKING", "REQUIRETLS")
+                "DSN", "SMTPUTF8", "CHUNKING", "REQUIRETLS")
 
 _LOGGED = {"SMTPUTF8": "EHLO_MASK_SMTPUTF8"}  # sic: what log analysers have always seen
 
