@@ -217,3 +217,12 @@ def test_postfix_sink_takes_it(sink, agent: str, options: tuple[str, ...]) -> No
     results = run(main, "a@far.example", "b@far.example")
     assert [result.status for result in results] == ["sent", "sent"], results
     assert results[0].service == agent
+
+
+@pytest.mark.asyncio
+async def test_mail_to_our_own_probe_sender_is_thrown_away(tmp_path: Path) -> None:
+    deliverer = Deliverer(loads(MAIN, MASTER), FakeLookups(tables=TABLES))
+    message = envelope("double-bounce@mx.example")
+    [result] = await deliverer.deliver(message, message.recipients, Text())
+    assert (result.status, result.text) == ("sent", "undeliverable postmaster notification discarded")
+    await deliverer.close()

@@ -16,6 +16,7 @@ from gatepost.lookup.ask import LookupFailure, Lookups
 from gatepost.lookup.classes import Classes
 from gatepost.lookup.maps import Maps
 from gatepost.lookup.rewrite import split
+from gatepost.lookup.verify_sender import VerifySender
 
 LOCAL = "local"
 
@@ -31,6 +32,8 @@ class Router:
         self._fallback_transport = settings[p.FALLBACK_TRANSPORT]
         self._fallback_transport_maps = Maps.of(settings[p.FALLBACK_TRANSPORT_MAPS], lookups)
         self._delimiters = settings[p.RECIPIENT_DELIMITER]
+        self._double_bounce = settings[p.DOUBLE_BOUNCE_SENDER].partition("@")[0].lower()
+        self._verify_sender = VerifySender.of(settings)
 
     def filtered(self, envelope: Envelope, recipient: Recipient) -> Destination | None:
         """Where the content filter is; None without one."""
@@ -53,6 +56,10 @@ class Router:
             return Result(recipient, "deferred", "4.3.0", text, service="error")
         if not resolved.valid:
             return Result(recipient, "bounced", "5.1.3", "bad address syntax", service="error")
+        if resolved.kind == "local" and (
+                resolved.local.lower() == self._double_bounce or self._verify_sender.is_ours(resolved.address)):
+            # Answers to notices about notices and to our address probes: nobody is there to read them.
+            return Result(recipient, "sent", "2.0.0", "undeliverable postmaster notification discarded", service="qmgr")
         return Destination(resolved.transport, resolved.nexthop)
 
     async def of_user(self, recipient: Recipient, destination: Destination) -> Destination | Result:

@@ -89,7 +89,7 @@ UNVERIFIED_RECIPIENT_REJECT_REASON = text("unverified_recipient_reject_reason", 
     What to tell the client instead of the other server's words.""")
 
 ADDRESS_VERIFY_SENDER = text("address_verify_sender", "$double_bounce_sender", """
-    Sender of address verification probes. Mail to it is thrown away.""")
+    Sender of address verification probes. Mail to it is thrown away when its domain is ours.""")
 ADDRESS_VERIFY_SENDER_TTL = duration("address_verify_sender_ttl", "0s", """
     How often the probe sender's name changes with the time; 0: never.""")
 ADDRESS_VERIFY_POLL_COUNT = number("address_verify_poll_count", "${stress?{1}:{3}}", """
