@@ -51,8 +51,10 @@ OF_NO_CONCERN = frozenset("""
 """Parameters about Postfix's own files, processes and caches: nothing is missed when they have no effect."""
 ABOUT_MILTERS = "milter_"
 """How milters are spoken to: of no concern while to have one is an error (honesty.py)."""
-SO_ANYWAY = {"notify_classes": "", "allow_mail_to_commands": ""}
-"""Values of parameters that are not honoured by which an operator asks for what is done: no notices, no commands."""
+SO_ANYWAY = {"notify_classes": "", "allow_mail_to_commands": "", "mailbox_size_limit": "0",
+             "virtual_mailbox_limit": "0"}
+"""Values of parameters that are not honoured by which an operator asks for what is done: no notices, no commands, no
+limits."""
 TABLE_IN_MAIN_CF = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache|mongodb):([A-Za-z0-9_-]+)")
 
 
