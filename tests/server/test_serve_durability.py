@@ -12,7 +12,8 @@ import hashlib
 import os
 import random
 import re
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -78,26 +79,31 @@ class Load:
                     writer.write(content + b".\r\n")
                 self.sent += 1
                 last = await reply()
+                if last.startswith(b"421 4.3.2"):
+                    return
                 assert last.startswith(b"250"), [*replies, last]
                 self.acknowledged.add(f"{name}.{number}")
                 self._first.set()
 
-    async def until_killed(self, house: House, round_: int) -> None:
-        """Run, and kill the server at some moment after the first acknowledgement."""
-        sessions = [asyncio.create_task(self.session(f"r{round_}s{n}")) for n in range(SESSIONS)]
+    async def until(self, end: Callable[[], Awaitable[None]], name: str = "") -> None:
+        """Run, and end the server at some moment after the first acknowledgement."""
+        sessions = [asyncio.create_task(self.session(f"{name}s{n}")) for n in range(SESSIONS)]
         await self._first.wait()
         await asyncio.sleep(random.uniform(0, 0.25))
-        house.kill()
+        await end()
         await asyncio.gather(*sessions)
 
 
 def killed(house: House) -> Iterator[Load]:
     """Load and kill, KILLS times; the server runs again when the load is handed out."""
+    async def kill() -> None:
+        house.kill()
+
     house.start()
     total, cut = 0, 0
     for round_ in range(KILLS):
         load = Load(house.port)
-        asyncio.run(load.until_killed(house, round_))
+        asyncio.run(load.until(kill, f"r{round_}"))
         total, cut = total + len(load.acknowledged), cut + load.sent - len(load.acknowledged)
         house.start()
         yield load
@@ -137,6 +143,30 @@ def test_no_acknowledged_message_is_missing_from_the_mailbox(warm: Warm) -> None
                 path.unlink()
             missing = load.acknowledged - found
             assert not missing, f"{len(missing)} of {len(load.acknowledged)}: {sorted(missing)[:5]}"
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM] * 2, [signal.SIGHUP, *[signal.SIGTERM] * 2]], ids=["term", "hup"])
+def test_no_acknowledged_message_is_missing_after_sigterm(warm: Warm, signals: list[signal.Signals]) -> None:
+    """The second SIGTERM ends the patience with sessions that go on sending."""
+    with directory("gatepost-house-") as root:
+        house = House(warm, root)
+        house.start()
+        load = Load(house.port)
+        server = house.server
+        assert server is not None
+
+        async def end() -> None:
+            for number in signals:
+                house.signal(number)
+                await asyncio.sleep(0.1)
+
+        asyncio.run(load.until(end))
+        assert wait_for(lambda: not server.alive, 15)
+        assert house.stop() == 0
+        house.start()
+        missing = load.acknowledged - tokens(house.spooled())
+        assert not missing, f"{len(missing)} of {len(load.acknowledged)}: {sorted(missing)[:5]}"
+        assert house.stop() == 0
 
 
 @pytest.mark.parametrize("whole", [True, False])
