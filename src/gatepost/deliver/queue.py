@@ -68,8 +68,6 @@ class Queue:
         self._ear: socket.socket | None = None
         self._stopping = False
 
-    # -- from outside ---------------------------------------------------------------------------------------------
-
     async def start(self) -> None:
         """Begin; messages from before a restart are tried when they are due. sqlite3.Error when the spool is broken."""
         loop = asyncio.get_running_loop()
@@ -158,8 +156,6 @@ class Queue:
                 self._deferred.hurry(key, self._clock())
                 self._look.set()
 
-    # -- messages become active -----------------------------------------------------------------------------------
-
     def _arrived(self, batch: list[Kept]) -> None:
         now = self._clock()
         for kept in batch:
@@ -216,8 +212,6 @@ class Queue:
     def _take_due(self) -> list[int]:
         room = min(LOAD, self.rules.active_limit - len(self._active))
         return [key for key in self._deferred.take(self._clock(), room) if key not in self._active]
-
-    # -- workers --------------------------------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.add(task := asyncio.get_running_loop().create_task(work))
@@ -330,8 +324,6 @@ class Queue:
 
     def _content(self, message: Message) -> SpooledContent:
         return self._spool.content(message.key, message.envelope.size, message.parts, message.file)
-
-    # -- results --------------------------------------------------------------------------------------------------
 
     def _record(self, job: Job, results: Sequence[Result], begun: float) -> None:
         message = job.message
