@@ -87,7 +87,8 @@ class FakeLookups:
         self.asked: list[Question] = []
         self.warnings: list[str] = []
         self._opened: dict[str, OpenTable] = {}
-        self._opening = Opening(open=self._open, parameter=lambda _: None, warn=self.warnings.append)
+        self._opening = Opening(open=self._open, parameter=lambda _: None, warn=self.warnings.append,
+                                error=self.warnings.append)
 
     def table(self, spec: str) -> Table:
         """The scripted table, else the real one of that spec (a missing file fails its lookups as it would)."""

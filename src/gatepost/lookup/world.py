@@ -55,9 +55,10 @@ class World:
     __slots__ = ("_delegates", "_opening", "_resolver", "_tables", "prober")
 
     def __init__(self, settings: Settings, resolver: Resolver | None = None, warn: Callable[[str], None] = to_stderr, *,
+                 error: Callable[[str], None] | None = None,
                  delegates: Delegates | None = None, prober: Prober = never_probed) -> None:
         self._tables: dict[str, OpenTable] = {}
-        self._opening = Opening(open=self._open, parameter=settings.text, warn=warn)
+        self._opening = Opening(open=self._open, parameter=settings.text, warn=warn, error=error or warn)
         self._delegates = delegates or Delegates()
         self.prober = prober
         if resolver is None:

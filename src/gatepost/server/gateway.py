@@ -82,7 +82,9 @@ class Gateway:
             await self._read[1].close()
             self._read = None
         configuration = self._load()
-        world = World(configuration.main, warn=lambda text: self._log.warning(_tag(configuration.main, "smtpd"), text))
+        tag = _tag(configuration.main, "smtpd")
+        world = World(configuration.main, warn=lambda text: self._log.warning(tag, text),
+                      error=lambda text: self._log.error(tag, text))
         world.prober = Verifier(configuration, world, new_id=self._new_id,
                                 info=lambda daemon, text: self._log.info(_tag(configuration.main, daemon), text),
                                 warn=lambda text: self._log.warning(_tag(configuration.main, "verify"), text))

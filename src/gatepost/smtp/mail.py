@@ -276,7 +276,8 @@ def _vrfy(session: Session, words: list[Token]) -> None:
         declared, words = True, words[:-1]
     given = " ".join(word.text for word in words[1:])
     token = Token(given, any(word.broken for word in words))
-    address = grammar.address(token, strict=False, empty=False) if len(words) == 2 else None
+    single = len(words) == 2 or "<" in given
+    address = grammar.address(token, strict=False, empty=False) if single else None
     if address is None:
         _tell_illegal(session, "VRFY", token)
         session.finish(sentences.BAD_RECIPIENT)

@@ -16,7 +16,8 @@ class Tables:
     def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
         self.warnings: list[str] = []
         self._parameters = parameters or {}
-        self._opening = Opening(open=self.open, parameter=self._parameters.get, warn=self.warnings.append)
+        self._opening = Opening(open=self.open, parameter=self._parameters.get, warn=self.warnings.append,
+                                error=self.warnings.append)
 
     def open(self, spec: str) -> OpenTable:
         return open_table(spec, self._opening)

@@ -91,8 +91,7 @@ def test_a_reading_that_fails_fails_lookups_until_it_works(tmp_path: Path) -> No
     clock.now += 1
     assert table.get_now("key") == "good"
     assert table.problem is None
-    assert warnings == ["test:x is unavailable. it is broken",
-                        f"test:x is unavailable. open database {path}: No such file or directory",
+    assert warnings == ["it is broken", f"open database {path}: No such file or directory",
                         "test:x is available again"]
 
 

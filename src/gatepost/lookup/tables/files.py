@@ -27,14 +27,15 @@ Fingerprint = tuple[int, int, int]
 class FileTable(MemoryTable):
     """A table whose whole text is one file."""
 
-    __slots__ = ("_clock", "_find", "_fingerprint", "_next", "_path", "_read", "_warn")
+    __slots__ = ("_clock", "_error", "_find", "_fingerprint", "_next", "_path", "_read", "_warn")
 
     def __init__(self, spec: str, path: str, read: Read, warn: Callable[[str], None], *, partial: bool,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 error: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(spec, partial=partial)
         self._path = path
         self._read = read
         self._warn = warn
+        self._error = error or warn
         self._clock = clock
         self._find: Find = _nothing
         self._fingerprint: Fingerprint | None = None
@@ -76,7 +77,7 @@ class FileTable(MemoryTable):
             self._find = _nothing
             self.problem = error
         if self.problem is not None and (was is None or was.message != self.problem.message):
-            self._warn(f"{self.spec} is unavailable. {self.problem.message}")
+            self._error(self.problem.message)
         elif was is not None and self.problem is None:
             self._warn(f"{self.spec} is available again")
 

@@ -26,7 +26,7 @@ def open_indexed(kind: str, name: str, opening: Opening) -> FileTable:
     spec = f"{kind}:{name}"
     source = read_aliases if kind in POSTMAP_TYPES and _holds_aliases(spec, opening) else read_source
     read = partial(_read, source=source, warn=opening.warn, strict=kind == "texthash")
-    return FileTable(spec, name, read, opening.warn, partial=True)
+    return FileTable(spec, name, read, opening.warn, partial=True, error=opening.error)
 
 
 def _holds_aliases(spec: str, opening: Opening) -> bool:

@@ -33,5 +33,5 @@ def open_table(spec: str, opening: Opening) -> OpenTable:
             raise ConfigError(f"unsupported dictionary type: {kind}", text=spec)
         return OPENERS[kind](name, opening)
     except ConfigError as problem:
-        opening.warn(f"{spec} is unavailable. {problem.message}")
+        opening.error(problem.message)
         return BrokenTable(spec, problem)

@@ -128,7 +128,7 @@ def open_rules(kind: str, name: str, opening: Opening, read: ReadRules) -> OpenT
     spec = f"{kind}:{name}"
     if name.startswith("{"):
         return RuleTable(spec, read_text(name, "\n".join(_inline_lines(kind, name))))
-    return FileTable(spec, name, read_text, opening.warn, partial=False)
+    return FileTable(spec, name, read_text, opening.warn, partial=False, error=opening.error)
 
 
 def _inline_lines(kind: str, name: str) -> list[str]:

@@ -48,6 +48,7 @@ class Opening:
     open: Callable[[str], OpenTable]  # a member table; never raises, a broken one fails its lookups
     parameter: Callable[[str], str | None]  # expanded main.cf text of NAME_query and the like, None = unset
     warn: Callable[[str], None]
+    error: Callable[[str], None]  # a table that cannot be opened
 
 
 Opener = Callable[[str, Opening], OpenTable]

@@ -72,12 +72,12 @@ async def reject_unknown_helo_hostname(question: Question, _: None) -> Answer:
 
 
 @restriction(needs=Needs.HELO, may=(Outcome.OK, Outcome.REJECT), subject="helo",
-             removed="use permit_mynetworks or permit_sasl_authenticated instead",
-             warns="restriction permit_naked_ip_address is deprecated. "
-                   "Use permit_mynetworks or permit_sasl_authenticated instead")
+             removed="use permit_mynetworks or permit_sasl_authenticated instead")
 def permit_naked_ip_address(question: Question, _: None) -> Answer:
     """Permit a HELO name that is an IPv4 address without brackets; one that only looks so is refused. Gone since
     Postfix 3.9."""
+    question.warning("restriction permit_naked_ip_address is deprecated. "
+                     "Use permit_mynetworks or permit_sasl_authenticated instead")
     helo = question.helo
     if not helo or set(helo) - set("0123456789.:"):
         return Outcome.DUNNO

@@ -60,7 +60,7 @@ async def end_of_message(on: Performer, size: int) -> Answer:
         if service.copies:
             envelope.bcc += await service.copies.of(envelope.sender, [one.address for one in envelope.recipients])
     except LookupFailure as failure:
-        on.teller.warning(failure.reason)
+        service.intake.warning(f"{message.queue_id}: {failure.reason}")
         return CHECK_FAILED
     service.intake.info(lines.message_id(message.queue_id, found.message_id))
     if found.refusal is not None:

@@ -27,7 +27,8 @@ async def hello(on: Performer, name: str) -> Answer:
     known.helo = known.helo_raw = name
     decision = await on.service.policy.decide("helo", known)
     before, on.session.helo = on.session.helo, name  # a refused name is logged as it was sent
-    reply = told(on, decision, None)
+    accepted = on.session.transaction.recipients[:1] if on.session.transaction else ()
+    reply = told(on, decision, accepted[0].address if accepted else None)
     on.session.helo = before
     return reply
 
