@@ -124,6 +124,26 @@ def test_one_clear_line(warm: Warm, case: Wrong) -> None:
             child.end()
 
 
+def test_the_log_says_it_too(warm: Warm) -> None:
+    with directory("gatepost-house-") as root:
+        house = House(warm, root, ["smtpd_sender_restrictions = reject_everybody"])
+        child = warm.start(root / "out", "serve", "-c", str(house.conf))
+        assert wait_for(lambda: not child.alive, 10)
+        child.end()
+        told = child.said().splitlines()[0].removeprefix("gatepost: ")
+        assert house.log().endswith(f"fatal: {told}\n"), house.log()
+
+
+@pytest.mark.skipif(os.path.exists("/dev/log"), reason="not here: a system without syslogd")
+def test_one_line_also_when_the_log_is_standard_error(warm: Warm) -> None:
+    with directory("gatepost-house-") as root:
+        house = House(warm, root, ["maillog_file =", "smtpd_sender_restrictions = reject_everybody"])
+        child = warm.start(root / "out", "serve", "-c", str(house.conf))
+        assert wait_for(lambda: not child.alive, 10)
+        child.end()
+        assert len(child.said().splitlines()) == 2, child.said()
+
+
 def test_a_port_in_use(warm: Warm) -> None:
     with directory("gatepost-house-") as root, socket.socket() as taken:
         house = House(warm, root)

@@ -48,6 +48,11 @@ def open_log(settings: Settings) -> Log:
     return Log(sinks, host=host, json=settings[p.GATEPOST_LOG_FORMAT] == "json")
 
 
+def _is_on_standard_error(settings: Settings) -> bool:
+    path = settings[p.MAILLOG_FILE]
+    return path == "/dev/stderr" if path else not os.path.exists("/dev/log")
+
+
 def serve(directory: Path | None, state: Path | None, listen: str) -> None:
     """Run until told to stop. ConfigError when it cannot start."""
     first = configuration(directory, state, listen)
@@ -60,7 +65,8 @@ def serve(directory: Path | None, state: Path | None, listen: str) -> None:
             _introduce(first, state_directory(state), listen)
         run(_main(first, directory, state, listen, log, tag))
     except ConfigError as error:
-        log.fatal(tag, error.message)
+        if not _is_on_standard_error(first.main):  # where the error is told in any case
+            log.fatal(tag, error.message if first.main[p.GATEPOST_COMPATIBILITY] == "postfix" else str(error))
         raise
     finally:
         log.close()
