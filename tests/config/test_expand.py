@@ -76,7 +76,8 @@ def test_syntax_errors(text: str, message: str) -> None:
 def postconf(directory: Path, texts: list[str]) -> list[str]:
     """What Postfix makes of each text, between marks so that blanks at the ends show; "" where it finds it broken."""
     defaults = subprocess.run(["postconf", "-d"], capture_output=True, text=True, check=True).stdout
-    theirs = {line.partition(" =")[0] for line in defaults.splitlines()} - set(SET) - {"process_id", "process_name", "service_name"}
+    theirs = {line.partition(" =")[0] for line in defaults.splitlines()} - set(SET)
+    theirs -= {"process_id", "process_name", "service_name"}
     carriers = [name for name, parameter in DECLARED.items()
                 if name in theirs and parameter.kind == "text" and not parameter.raw][: len(texts)]
     lines = [f"{name} = {text}" for name, text in SET.items()]

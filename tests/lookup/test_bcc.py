@@ -25,7 +25,8 @@ CASES = [
      ["copy@arc.test", "audit@arc.test"]),
     ("each once", {"sender_bcc_maps": "hash:s", "recipient_bcc_maps": "hash:r", "always_bcc": "audit@arc.test"},
      ["audit@arc.test", "copy@arc.test"]),
-    ("not where addresses are not mapped", {"always_bcc": "arc", "receive_override_options": "no_address_mappings"}, []),
+    ("not where addresses are not mapped",
+     {"always_bcc": "arc", "receive_override_options": "no_address_mappings"}, []),
 ]
 
 
