@@ -2,8 +2,8 @@
 
 regexp_table(5), pcre_table(5): `/pattern/flags result`, `!/pattern/flags result`, `if`/`endif`, `$1` in results; flags
 toggle their default. regexp has `/p1/!/p2/ result` (p1 and not p2) besides. Both kinds run on PCRE2, on bytes: its
-match limit bounds what a hostile key can cost, and then the lookup fails (docs/decisions/005-pcre2.md). This file must not
-This file must not know know where the text comes from.
+match limit bounds what a hostile key can cost, and then the lookup fails (docs/decisions/005-pcre2.md). This file must
+not know where the text comes from.
 """
 
 from __future__ import annotations
