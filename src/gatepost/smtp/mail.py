@@ -296,7 +296,8 @@ def etrn(session: Session, words: list[Token]) -> None:
         return
     name = words[1].text
     domain = name[1:] if name[0] in "@#" else name
-    if not grammar.valid_hostname(domain) and not (domain.startswith("[") and domain.endswith("]")):
+    literal = domain.startswith("[") and domain.endswith("]")
+    if not domain.isascii() or not (literal or grammar.valid_hostname(domain)):
         session.finish(sentences.ETRN_PARAMETER)
         return
     session.ask(Stage.ETRN, domain, lambda answer: session.finish(answer.reply or sentences.ETRN_QUEUED))
