@@ -49,6 +49,21 @@ def test_what_comes_behind_starttls_in_the_clear_is_thrown_away(warm: Warm) -> N
         assert running.logged("dropped behind STARTTLS from unknown[127.0.0.1]: 34 bytes: MAIL FROM:<injected@")
 
 
+def test_new_tls_sessions_are_limited(warm: Warm) -> None:
+    """The handshake beyond the limit is answered 421; after that STARTTLS itself is refused."""
+    with house(warm, [*TLS, "smtpd_client_new_tls_session_rate_limit = 1", "mynetworks = 192.0.2.0/24"]) as running:
+        with running.talk() as client:
+            client.start_tls()
+            assert client.say("NOOP") == "250 2.0.0 Ok"
+        with running.talk() as client:
+            client.start_tls()
+            assert client.read().startswith("421 4.7.0 ")
+        with running.talk() as client:
+            client.say("EHLO client.test")
+            assert client.say("STARTTLS").startswith("454 4.7.0 Error: too many new TLS sessions from unknown")
+        assert running.logged("New TLS session rate limit exceeded: 2 from unknown[127.0.0.1] for service ")
+
+
 def test_tls_is_enforced(warm: Warm) -> None:
     with house(warm, [*TLS, "smtpd_tls_security_level = encrypt"]) as running, running.talk() as client:
         assert client.say(f"MAIL FROM:<{FROM}>") == "530 5.7.0 Must issue a STARTTLS command first"

@@ -29,6 +29,7 @@ class Stage(enum.Enum):
     ETRN = "ETRN"
     AUTH = "AUTH"
     STARTTLS = "STARTTLS"
+    NEW_TLS = "new TLS session"  # may this client begin TLS sessions so often? Asked after the handshake
     XCLIENT = "XCLIENT"
     XFORWARD = "XFORWARD"
     PAUSE = "PAUSE"  # tarpit: answer after `subject` seconds

@@ -75,7 +75,7 @@ class Options:
     sasl_response_limit: int = 12288
     broken_sasl_clients: bool = False
     command_filter: bool = False
-    rate_limits: frozenset[Stage] = frozenset()  # MAIL_RATE, RCPT_RATE: asked before the syntax is judged
+    rate_limits: frozenset[Stage] = frozenset()  # MAIL_RATE, RCPT_RATE, NEW_TLS where limited
 
     def no_smtp(self, line: str, word: str) -> bool:
         """Does an unknown command show that the client speaks something else: a message header, or a forbidden word?"""

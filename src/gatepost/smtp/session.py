@@ -134,6 +134,8 @@ class Session:
             self.count_success()
             self.verb = ""
         self._mode = self._read_command
+        if Stage.NEW_TLS in self.options.rate_limits:
+            self.ask(Stage.NEW_TLS, None, lambda answer: None if answer.reply is None else self.say(answer.reply))
 
     def _elapsed(self, _: events.Event) -> None:
         if self._answer is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.observe import lines
 from gatepost.server.answers.asking import Answer, facts, find_rights, listed, told
+from gatepost.server.answers.identification import new_tls
 from gatepost.smtp.reply import Reply
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ async def connect(on: Performer, _: object) -> Answer:
         if excess and on.limited:
             on.teller.warning(f"Connection {excess} from {client.namaddr} for service {service.name}")
             return Reply(421, "4.7.0", f"{service.options.hostname} Error: too many connections from {client.address}")
+        if on.session.tls and service.rates.new_tls:  # wrapper mode: the handshake is over
+            refusal = await new_tls(on, None)
+            if refusal is not None:
+                return refusal
     if service.policy.needs("client"):
         return told(on, await service.policy.decide("client", facts(on)), None)
     return None

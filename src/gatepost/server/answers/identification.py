@@ -29,6 +29,19 @@ async def starttls(on: Performer, _: object) -> Answer:
     return Reply(454, "4.7.0", f"Error: too many new TLS sessions from {client.namaddr}")
 
 
+async def new_tls(on: Performer, _: object) -> Answer:
+    """The same limit after the handshake: a resumed session is not a new one."""
+    service, client = on.service, on.client
+    if on.connection.resumed or not on.limited:
+        return None
+    count = service.limits.new_tls(service.name, client.address)
+    if count <= service.rates.new_tls:
+        return None
+    on.teller.warning(f"New TLS session rate limit exceeded: {count} from {client.namaddr} for service {service.name}")
+    text = f"{service.options.hostname} Error: too many new TLS sessions from {client.namaddr}"
+    return Reply(421, "4.7.0", text)
+
+
 async def auth(on: Performer, step: AuthStep) -> Answer:
     """One step of a login."""
     if step.first:
