@@ -35,6 +35,8 @@ class Stage(enum.Enum):
     PAUSE = "PAUSE"  # tarpit: answer after `subject` seconds
     COMMAND = "COMMAND"  # smtpd_command_filter: answer context = the command to use
 
+    __hash__ = object.__hash__  # a dozen look-ups a message; Enum's own is written in Python
+
 
 @dataclass(slots=True)
 class Send:

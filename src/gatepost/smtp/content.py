@@ -40,6 +40,8 @@ def begin(session: Session) -> None:
 
 def _read(session: Session, reading: Data) -> bool:
     waiting = session.inbox.rest()
+    if not waiting:
+        return False
     piece, count = reading.frame.feed(waiting)
     session.inbox.used(count)
     if piece:

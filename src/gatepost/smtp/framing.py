@@ -10,7 +10,13 @@ Otherwise any number of CRs before LF belongs to the line end, so LF.LF ends the
 
 from __future__ import annotations
 
+import re
+
 PIECE = 2048  # a longer line without an end is passed on in parts
+
+
+# One pass for what keeps a block from being passed on as it is: a line that begins with a dot, an LF without its CR.
+_ODD = re.compile(rb"\n(?:\.|(?<!\r\n))")
 
 
 class DotData:
@@ -32,16 +38,17 @@ class DotData:
             if data.startswith(b".\r\n"):
                 self.done = True
                 return b"", 3
-            end = data.find(b"\r\n.\r\n")
+            odd = _ODD.search(data)
+            end = data.find(b"\r\n.\r\n", max(odd.start() - 1, 0)) if odd is not None else -1
             used = end + 2 if end >= 0 else data.rfind(b"\n") + 1
             if used:
                 block = data[:used]
-                lines = block.count(b"\r\n")
-                if lines == block.count(b"\n") and lines == block.count(b"\r"):
+                plain = odd is None or odd.start() == end + 1 > 0  # the first odd line is the end
+                if _ends_in_crlf(block, plain):
                     if end >= 0:
                         self.done = True
                         used += 3
-                    return _unstuffed(block), used
+                    return block if plain and data[0] != _DOT else _unstuffed(block), used
         return self._by_line(data)
 
     def _by_line(self, data: bytes) -> tuple[bytes, int]:
@@ -89,6 +96,18 @@ class DotData:
 
     def _clean(self, line: bytes) -> bytes:
         return line.replace(b"\r", b" ") if self.replace_stray and b"\r" in line else line
+
+
+_DOT = ord(".")
+
+
+def _ends_in_crlf(block: bytes, paired: bool) -> bool:
+    """Does the block hold CR and LF in pairs only? `paired`: each LF is known to have its CR."""
+    # Deleting is faster than counting.
+    without_lf = len(block.replace(b"\n", b""))
+    if without_lf != len(block.replace(b"\r", b"")):
+        return False
+    return paired or block.count(b"\r\n") == len(block) - without_lf
 
 
 def _unstuffed(block: bytes) -> bytes:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 # part that begins with a hyphen (allow_min_user) or holds anything that needs judgement goes the long way.
 _FIRST = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~]"
 _ATEXT = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~-]"
-_LABELS = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_PLAIN_PATH = re.compile(rf"<({_FIRST}{_ATEXT}*(?:\.{_ATEXT}+)*@{_LABELS}(?:\.{_LABELS})*)>")
+_LABELS = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
+_PLAIN_PATH = re.compile(rf"<({_FIRST}{_ATEXT}*+(?:\.{_ATEXT}++)*+@{_LABELS}(?:\.{_LABELS})*+)>")
 _ATOM_LOCAL = re.compile(r"[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+)*")
 _BLANKS = " \t\r\n\v\f"
 _SPECIALS = '()<>@,;:\\".[]'
@@ -97,12 +97,11 @@ def address(token: Token, *, strict: bool, empty: bool) -> str | None:
     is dropped (RFC 5321 appendix C).
     """
     text = token.text
-    if not token.broken:
-        plain = plain_path(text)
-        if plain is not None:
-            return plain
     if token.broken:
         return None
+    plain = _PLAIN_PATH.fullmatch(text)
+    if plain is not None:
+        return plain[1]
     if strict and not text.startswith("<"):
         return None
     if text.startswith("<") and text.endswith(">"):
@@ -257,10 +256,12 @@ _SPECIAL = re.compile(r"[<>\"\\:\t\r\n\v\f]")
 
 def fast_tokens(line: str) -> list[Token] | None:
     """The same as `tokenise` for the lines that clients usually send; None for any other."""
+    if line.isalpha():
+        return [Token(line)]
     read = _FAST.fullmatch(line)
     if read is None:
         return None if _SPECIAL.search(line) else [Token(word) for word in line.split(" ") if word]
-    tokens = [Token(read[1]), Token(read[2]), Token(read[3])]
-    if read[4]:
-        tokens.extend(Token(word) for word in read[4].split(" ") if word)
-    return tokens
+    verb, label, path, rest = read.groups()
+    if not rest:
+        return [Token(verb), Token(label), Token(path)]
+    return [Token(verb), Token(label), Token(path), *[Token(word) for word in rest.split(" ") if word]]

@@ -39,8 +39,10 @@ def mail(session: Session, words: list[Token]) -> None:
     """MAIL FROM:<reverse-path> [parameters] (RFC 5321 4.1.1.2)."""
     if len(words) < 3 or words[1].text.lower() != "from:":
         session.finish(sentences.SYNTAX_MAIL)
-    else:
+    elif session.options.rate_limits:
         _rated(session, Stage.MAIL_RATE, lambda: _mail(session, words))
+    else:
+        _mail(session, words)
 
 
 def _mail(session: Session, words: list[Token]) -> None:
@@ -157,8 +159,10 @@ def rcpt(session: Session, words: list[Token]) -> None:
     """RCPT TO:<forward-path> [parameters] (RFC 5321 4.1.1.3)."""
     if len(words) < 3 or words[1].text.lower() != "to:":
         session.finish(sentences.SYNTAX_RCPT)
-    else:
+    elif session.options.rate_limits:
         _rated(session, Stage.RCPT_RATE, lambda: _rcpt(session, words))
+    else:
+        _rcpt(session, words)
 
 
 def _rcpt(session: Session, words: list[Token]) -> None:
@@ -265,8 +269,10 @@ def vrfy(session: Session, words: list[Token]) -> None:
     """VRFY address [SMTPUTF8] (RFC 5321 4.1.1.6)."""
     if len(words) < 2:
         session.finish(sentences.SYNTAX_VRFY_UTF8 if session.options.smtputf8 else sentences.SYNTAX_VRFY)
-    else:
+    elif session.options.rate_limits:
         _rated(session, Stage.RCPT_RATE, lambda: _vrfy(session, words))
+    else:
+        _vrfy(session, words)
 
 
 def _vrfy(session: Session, words: list[Token]) -> None:

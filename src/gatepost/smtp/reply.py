@@ -7,7 +7,7 @@ is given; the sentences of the core stand by name in `sentences.py`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -20,6 +20,7 @@ class Reply:
     code: int
     status: str
     text: str
+    _wire: bytes | None = field(default=None, init=False, repr=False, compare=False)  # most sentences are said often
 
     @property
     def hangs_up(self) -> bool:
@@ -46,7 +47,16 @@ class Reply:
 
     def render(self) -> bytes:
         """The bytes for the wire; each line carries code and status, all but the last a hyphen (RFC 5321 4.2.1)."""
+        wire = self._wire
+        if wire is None:
+            wire = self._rendered()
+            object.__setattr__(self, "_wire", wire)
+        return wire
+
+    def _rendered(self) -> bytes:
         status = self.status + " " if self.status else ""
+        if self.text.isprintable():
+            return f"{self.code} {status}{self.text}\r\n".encode("utf-8", "surrogateescape")
         lines = [_UNSAFE.sub(" ", line) for line in self.text.split("\n")]
         out = [f"{self.code}-{status}{line}\r\n" for line in lines[:-1]]
         out.append(f"{self.code} {status}{lines[-1]}\r\n")

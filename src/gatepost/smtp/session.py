@@ -9,6 +9,7 @@ sasl.py; content is in content.py. Order of work for a command line: RFC 5321 4.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Abandon, Action, Ask, HangUp, Observed, Send, Stage
@@ -86,8 +87,7 @@ class Session:
         """May Received.unacknowledged matter for the next bytes?"""
         return self.turn.undecided
 
-    def _connected(self, event: events.Event) -> None:
-        assert isinstance(event, events.Connected)
+    def _connected(self, event: events.Connected) -> None:
         self.tls = event.tls
         self.ask(Stage.PEER, None, lambda answer: self.greet("CONNECT"))
 
@@ -106,8 +106,7 @@ class Session:
             self.errors += 1
         self.say(reply)
 
-    def _received(self, event: events.Event) -> None:
-        assert isinstance(event, events.Received)
+    def _received(self, event: events.Received) -> None:
         data = event.data
         if self.turn.listen(data, event.unacknowledged) and self._early():
             return
@@ -115,8 +114,7 @@ class Session:
         if self._answer is None:
             self._run()
 
-    def _answered(self, event: events.Event) -> None:
-        assert isinstance(event, events.Answered)
+    def _answered(self, event: events.Answered) -> None:
         answer, self._answer = self._answer, None
         if answer is None:
             raise AssertionError("answered, but nothing was asked")
@@ -127,7 +125,7 @@ class Session:
         if self._answer is None:
             self._run()
 
-    def _tls_started(self, _: events.Event) -> None:
+    def _tls_started(self, _: events.TlsStarted) -> None:
         self.tls = True
         self.turn.forget()
         if self.verb == "starttls":
@@ -137,13 +135,13 @@ class Session:
         if Stage.NEW_TLS in self.options.rate_limits:
             self.ask(Stage.NEW_TLS, None, lambda answer: None if answer.reply is None else self.say(answer.reply))
 
-    def _elapsed(self, _: events.Event) -> None:
+    def _elapsed(self, _: events.Elapsed) -> None:
         if self._answer is not None:
             return
         self._out.append(Send(sentences.timeout(self.options.hostname)))
         self.end("timeout")
 
-    def _lost(self, _: events.Event) -> None:
+    def _lost(self, _: events.Lost) -> None:
         self._eof = True
         if self._answer is None:
             self._run()
@@ -168,33 +166,30 @@ class Session:
     def say(self, reply: Reply, failed: bool = False, last: bool = False) -> None:
         """Give the final reply to what was said; `failed` counts an error, `last` ends the session (a client that
         erred too often waits first: Postfix's tarpit)."""
-        sleep = self.options.error_sleep_time
-        if sleep and self.errors >= self.options.soft_error_limit:
+        if self.errors >= self.options.soft_error_limit and self._held is None and self.options.error_sleep_time:
             self._held = (reply, failed, last)
             self._answer, self._awaiting = self._pause_over, Stage.PAUSE
-            self._out.append(Ask(Stage.PAUSE, sleep * (reply.text.count("\n") + 1)))
+            self._out.append(Ask(Stage.PAUSE, self.options.error_sleep_time * (reply.text.count("\n") + 1)))
             return
-        self._emit(reply, failed, last)
-
-    def _pause_over(self, _: events.Answered) -> None:
-        held, self._held = self._held, None
-        assert held is not None
-        self._emit(*held)
-
-    def _emit(self, reply: Reply, failed: bool, last: bool) -> None:
         self._out.append(Send(reply))
         self.turn.give()
-        self.errors += failed
-        if last or reply.hangs_up:
+        if failed:
+            self.errors += 1
+        if last or (reply.code >= 400 and reply.hangs_up):
             self.end("")
+
+    def _pause_over(self, _: events.Answered) -> None:
+        assert self._held is not None
+        self.say(*self._held)
+        self._held = None
 
     def finish(self, reply: Reply, last: bool = False) -> None:
         """End the command being handled: a positive reply counts as a success, a negative one as an error."""
         if reply.code < 400:
-            self.count_success()
-            self.say(reply, last=last)
+            self.counts[self.verb][0] += 1
+            self.say(reply, False, last)
         else:
-            self.say(reply, failed=True)
+            self.say(reply, True)
 
     def count_success(self) -> None:
         """The command being handled succeeded."""
@@ -254,8 +249,9 @@ class Session:
     def read_line(self, limit: int) -> bytes | None:
         """The next line without its LF, cut at `limit` bytes; None when it has not ended yet."""
         line = self.inbox.line(limit)
-        if line is None or not self.inbox.cut:
-            return line
+        return line if line is None or not self.inbox.cut else self._cut(line, limit)
+
+    def _cut(self, line: bytes, limit: int) -> bytes:
         shown = line[:30].decode("utf-8", "replace")
         self.observe(RequestTooLong(limit, "".join(char if char.isprintable() else "?" for char in shown)))
         return line + b"\r"  # where the line was cut its end is not bare
@@ -266,17 +262,17 @@ class Session:
             self._out.append(Send(sentences.too_many_errors(options.hostname)))
             self.end("too many errors")
             return False
-        line = self.read_line(options.line_length_limit)
+        line = self.inbox.line(options.line_length_limit)
         if line is None:
             return False
-        if self.inbox.cut and options.refuse_long_commands:
-            self.say(sentences.too_long(options.hostname))
-            return True
+        if self.inbox.cut:
+            line = self._cut(line, options.line_length_limit)
+            if options.refuse_long_commands:
+                self.say(sentences.too_long(options.hostname))
+                return True
         mode = self.rights.bare_lf
-        if mode is BareLf.NO:
-            line = line.rstrip(b"\r")
-        elif line.endswith(b"\r"):
-            line = line[:-1]
+        if line.endswith(b"\r"):
+            line = line.rstrip(b"\r") if mode is BareLf.NO else line[:-1]
         elif mode is BareLf.REJECT:
             transaction = self.transaction
             known = (transaction.sender, *[r.address for r in transaction.recipients[:1]]) if transaction else ()
@@ -284,8 +280,8 @@ class Session:
             self._out.append(Send(sentences.bare_lf(options.bare_lf_reject_code, options.hostname)))
             self.end("")
             return False
-        else:
-            self.noted_bare_lf |= mode is BareLf.NOTE
+        elif mode is BareLf.NOTE:
+            self.noted_bare_lf = True
         try:
             text = line.decode()
         except UnicodeDecodeError:
@@ -316,21 +312,24 @@ class Session:
         if not words:
             self._unreadable(sentences.BAD_SYNTAX)
             return
-        name = words[0].text.upper()
-        if name in self.options.noop_commands:
+        options, name = self.options, words[0].text.upper()
+        if name in options.noop_commands:
             self.count_junk()
             self.say(sentences.OK)
             return
-        command = COMMANDS.get(name) if name not in self.options.unknown_commands else None
+        command = COMMANDS.get(name) if name not in options.unknown_commands else None
         self.verb = verb = command.counted if command else "unknown"
-        self.counts.setdefault(verb, [0, 0])[1] += 1
+        counted = self.counts.get(verb)
+        if counted is None:
+            counted = self.counts[verb] = [0, 0]
+        counted[1] += 1
         if command is None:
             self._unknown(text, words[0].text)
             return
         if self.access_denied is not None and name != "QUIT":
             self.say(sentences.denied(self.rights.namaddr), failed=True)
             return
-        if self.options.tls_enforced and not self.tls and not command.before_tls:
+        if options.tls_enforced and not self.tls and not command.before_tls:
             self.say(sentences.STARTTLS_FIRST, failed=True)
             return
         self.where = name
@@ -351,7 +350,7 @@ class Session:
         return False
 
     def _dispatch(self, name: str, command: Command, words: list[Token]) -> None:
-        refusal = command.needs_helo if self.options.helo_required and self.helo is None else None
+        refusal = command.needs_helo if self.helo is None and self.options.helo_required else None
         if refusal is None and command.available is not None:
             refusal = command.available(self)
         if refusal is None:
@@ -388,7 +387,7 @@ def _wait() -> bool:
     return False
 
 
-_EVENTS: dict[type, Callable[[Session, events.Event], None]] = {
+_EVENTS: dict[type, Callable[[Session, Any], None]] = {
     events.Connected: Session._connected,
     events.Received: Session._received,
     events.Answered: Session._answered,

@@ -19,6 +19,8 @@ class State(enum.Enum):
     BDAT_FAILED = "a chunk was refused, the transaction is open"
     BDAT_LOST = "a chunk was refused, the transaction is gone"
 
+    __hash__ = object.__hash__  # looked up with every command; Enum's own is written in Python
+
 
 @dataclass(slots=True)
 class RecipientRequest:
