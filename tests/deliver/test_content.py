@@ -58,7 +58,6 @@ REPAIRS = [
     ("a mailbox separator becomes a header", b">From a\r\nTo: b\r\n\r\nc\r\n",
      b"X-Mailbox-Line: >From a\r\nTo: b\r\n\r\nc\r\n"),
     ("a first line that begins with a blank is body", b" x\r\ny\r\n", b"\r\n x\r\ny\r\n"),
-    ("a stray CR becomes a blank", b"Subject: a\rb\r\n\r\nc\rd\r\r\n", b"Subject: a b\r\n\r\nc d \r\n"),
     ("headers that end without an empty line get one", b"Subject: x\r\nno header\r\n",
      b"Subject: x\r\n\r\nno header\r\n"),
     ("a message without headers is body", b"no header\r\nTo: a\r\n\r\n", b"\r\nno header\r\nTo: a\r\n\r\n"),

@@ -62,6 +62,8 @@ def test_end_of_data(middle: bytes, loose_ends: bool, strict_ends: bool, size: i
 def test_cutting_changes_nothing(parts: list[bytes], strict: bool, size: int) -> None:
     data = b"".join(parts) + b"\r\n" + END
     assert read(data, strict=strict, size=size) == read(data, strict=strict)
+    content = read(data, strict=strict, size=size)[0]
+    assert content.count(b"\r") == content.count(b"\n") == content.count(b"\r\n"), "content has stray CR or LF"
 
 
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\r" not in line and b"\n" not in line)))
@@ -92,7 +94,7 @@ def test_chunks_in_any_cutting(parts: list[bytes], strict: bool, size: int) -> N
     got = b"".join(cut.feed(data[at : at + size]) for at in range(0, len(data), size)) + cut.finish()
     assert (got, cut.bare_lf) == (expected, whole.bare_lf)
     assert not got or got.endswith(b"\r\n")
-    assert got.count(b"\n") == got.count(b"\r\n")
+    assert got.count(b"\r") == got.count(b"\n") == got.count(b"\r\n")
 
 
 def test_a_last_line_without_end_gets_one() -> None:

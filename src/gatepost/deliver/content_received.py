@@ -105,21 +105,21 @@ class Naming:
     def received(self, origin: Origin, queue_id: str, recipients: Sequence[Recipient], at: float,
                  tls: TlsSeen | None = None) -> bytes:
         """The header with its final CRLF. `queue_id` "" leaves the id out (a before-queue filter gets it so)."""
-        if self.hide_client:
-            text = f"Received: by {self.hostname} ({self.mail_name})"
-        else:
-            address = f"IPv6:{origin.client_address}" if ":" in origin.client_address else origin.client_address
-            text = f"Received: from {origin.helo or origin.client_name} ({origin.client_name} [{address}])"
-            if tls is not None and self.show_tls:
-                text += tls.comment()
-            if origin.sasl_username and self.show_login:
-                text += f"\r\n\t(Authenticated sender: {_comment(origin.sasl_username)})"
-            text += f"\r\n\tby {self.hostname} ({self.mail_name}) with {origin.protocol}"
-        if queue_id:
-            text += f" id {queue_id}"
+        within = f" id {queue_id}" if queue_id else ""
         if len(recipients) == 1:
             recipient = recipients[0]
-            text += f"\r\n\tfor <{external(recipient.original or recipient.address)}>; {mail_date(at)}\r\n"
+            end = f"{within}\r\n\tfor <{external(recipient.original or recipient.address)}>; {mail_date(at)}\r\n"
         else:
-            text += f";\r\n\t{mail_date(at)}\r\n"
+            end = f"{within};\r\n\t{mail_date(at)}\r\n"
+        if self.hide_client:
+            text = f"Received: by {self.hostname} ({self.mail_name}){end}"
+        else:
+            name, address = origin.client_name, origin.client_address
+            if ":" in address:
+                address = f"IPv6:{address}"
+            seen = tls.comment() if tls is not None and self.show_tls else ""
+            if self.show_login and origin.sasl_username:
+                seen += f"\r\n\t(Authenticated sender: {_comment(origin.sasl_username)})"
+            text = (f"Received: from {origin.helo or name} ({name} [{address}]){seen}"
+                    f"\r\n\tby {self.hostname} ({self.mail_name}) with {origin.protocol}{end}")
         return text.encode("utf-8", "surrogateescape")

@@ -51,11 +51,12 @@ class Draft:
 
     def write(self, data: bytes) -> None:
         """Append content."""
-        self.size += len(data)
-        if self.failure is not None:
+        size = len(data)
+        self.size += size
+        if self.failure is not None or not size:
             return
         self.parts.append(data)
-        self._held += len(data)
+        self._held += size
         if self._held > INLINE_LIMIT:
             self._spill()
 

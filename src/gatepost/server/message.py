@@ -109,8 +109,10 @@ class Message:
         self._draft = intake.spool.draft(self.queue_id)
         preparation = self._preparation = intake.content.start(
             envelope, local=intake.content.is_local(origin), info=intake.info, warning=intake.warning)
-        prepended = "".join(f"{header}\r\n" for header in effects.prepend).encode("utf-8", "surrogateescape")
-        own = prepended + intake.naming.received(origin, self.queue_id, envelope.recipients, envelope.arrived, tls)
+        own = intake.naming.received(origin, self.queue_id, envelope.recipients, envelope.arrived, tls)
+        if effects.prepend:
+            prepended = "".join([f"{header}\r\n" for header in effects.prepend])
+            own = prepended.encode("utf-8", "surrogateescape") + own
         if preparation.checked:
             self._run(self._checked(preparation.check_begin(own)))
         else:
