@@ -81,13 +81,16 @@ class Classes:
     async def resolve(self, address: str, *, sender: bool = False, mail_from: str = "") -> Resolved:
         """Rewrite and resolve. `sender`: the address is itself a sender, so nothing depends on who sends; otherwise
         `mail_from` is who does. LookupFailure when a table fails."""
-        giver = None if sender or not self._transports.depends_on_sender else mail_from
-        key = (address, giver)
-        resolved = self._kept.get(key, None)
+        resolved = self.resolved_now(address, sender=sender, mail_from=mail_from)
         if resolved is None:
+            giver = None if sender or not self._transports.depends_on_sender else mail_from
             resolved = await self._resolve(address, giver)
-            self._kept.keep(key, resolved)
+            self._kept.keep((address, giver), resolved)
         return resolved
+
+    def resolved_now(self, address: str, *, sender: bool = False, mail_from: str = "") -> Resolved | None:
+        """What `resolve` found a moment ago; None when it has to be asked."""
+        return self._kept.get((address, None if sender or not self._transports.depends_on_sender else mail_from), None)
 
     def forget(self) -> None:
         """Tables were read again: what was resolved before no longer counts."""
@@ -111,12 +114,15 @@ class Classes:
     async def unlisted(self, resolved: Resolved, *, sender: bool) -> Unlisted | None:
         """Why the address is not listed in the tables of its class; None when it is (reference 4.8). `sender`: it is
         checked as a sender. LookupFailure when a table fails."""
-        key = (resolved.address, sender)
-        known = self._listed.get(key, None)
+        known = self.unlisted_now(resolved, sender=sender)
         if known is None:
             known = (await self._unlisted(resolved, sender),)
-            self._listed.keep(key, known)
+            self._listed.keep((resolved.address, sender), known)
         return known[0]
+
+    def unlisted_now(self, resolved: Resolved, *, sender: bool) -> tuple[Unlisted | None] | None:
+        """What `unlisted` found a moment ago, in a tuple; None when it has to be asked."""
+        return self._listed.get((resolved.address, sender), None)
 
     async def _unlisted(self, resolved: Resolved, sender: bool) -> Unlisted | None:
         short = resolved.kind == "local" or resolved.domain.lower() == self.rules.myorigin.lower()

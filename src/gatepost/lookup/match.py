@@ -116,12 +116,12 @@ class Address:
 class Search:
     """A compiled list with the kinds of subject it is asked about, in order (name, then address)."""
 
-    __slots__ = ("_answers", "_kinds", "items", "static")
+    __slots__ = ("_answers", "_kinds", "items", "plain", "static")
 
     def __init__(self, items: tuple[Item, ...], *kinds: Kind) -> None:
         self.items = items
         self._kinds = kinds
-        plain = all(item.table is None for item in items)
+        self.plain = plain = all(item.table is None for item in items)
         self.static = plain or all(item.table is None or is_immediate(item.table) for item in items)
         # Tables may be read again: only a list of plain text gives the same answer for ever.
         self._answers: dict[tuple[str, ...], bool] | None = {} if plain else None
@@ -224,11 +224,12 @@ class DomainList:
 class AddressList:
     """IP addresses and blocks: postscreen_access_list's networks, smtpd_forbid_bare_newline_exclusions."""
 
-    __slots__ = ("_search", "static")
+    __slots__ = ("_search", "plain", "static")
 
     def __init__(self, search: Search) -> None:
         self._search = search
         self.static = search.static
+        self.plain = search.plain  # no tables at all: the answer never changes
 
     @classmethod
     def of(cls, words: tuple[Word, ...], lookups: Lookups | None = None, *, strict: bool = True) -> AddressList:
@@ -247,11 +248,12 @@ class AddressList:
 class NameAddrList:
     """A client's name, then its address, against each item: mynetworks, smtpd_authorized_xclient_hosts."""
 
-    __slots__ = ("_search", "static")
+    __slots__ = ("_search", "plain", "static")
 
     def __init__(self, search: Search) -> None:
         self._search = search
         self.static = search.static
+        self.plain = search.plain  # no tables at all: the answer never changes
 
     @classmethod
     def of(cls, words: tuple[Word, ...], parent_subdomains: bool, lookups: Lookups | None = None, *,

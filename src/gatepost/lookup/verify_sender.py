@@ -18,13 +18,14 @@ from gatepost.lookup.rewrite import Rules, split
 _DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZ"  # no vowels: no words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class VerifySender:
     """`address` in canonical form, "" is the null sender; `period` in seconds, 0: it never changes."""
 
     address: str
     period: int = 0
     clock: Callable[[], float] = time.time
+    _known: tuple[int, frozenset[str]] = (-1, frozenset())  # the names of one period, in lower case
 
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], float] = time.time) -> VerifySender:
@@ -41,8 +42,11 @@ class VerifySender:
         """Is it a probe's sender, of this period or of the last?"""
         if not self.address or not address:
             return False
-        known = {self._at(self._number())} | ({self._at(self._number() - 1)} if self.period else set())
-        return address.lower() in {one.lower() for one in known}
+        number = self._number()
+        if number != self._known[0]:
+            names = {self._at(number), self._at(number - 1) if self.period else self.address}
+            self._known = number, frozenset(map(str.lower, names))
+        return address.lower() in self._known[1]
 
     def _number(self) -> int:
         return int(self.clock()) // self.period if self.period else 0

@@ -7,6 +7,8 @@ nothing is awaited that does not really wait. This file must not know a restrict
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import gatepost.config.parameters as p
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import LookupFailure
@@ -49,15 +51,17 @@ class Engine:
             for check in program.checks:
                 if question.discarded:
                     break
-                outcome = await self.step(check, question)
+                step = self.step(check, question)
+                outcome = step if isinstance(step, Outcome) else await step
                 if outcome is not Outcome.DUNNO or (question.deferred_if_permit and question.deferred_if_reject):
                     break
         question.depth -= 1
         question.subject, question.list_name, question.default = outer
         return outcome
 
-    async def step(self, check: Check, question: Question) -> Outcome:
-        """Run one check, draw its consequences, keep it in the trace."""
+    def step(self, check: Check, question: Question) -> Outcome | Awaitable[Outcome]:
+        """Run one check, draw its consequences, keep it in the trace. Only what really waits is to be awaited: the
+        common checks answer at once, and cost no coroutine."""
         if check.needs & ~question.known:
             question.trace.append(Step(question.list_name, check.token, check.span, Outcome.DUNNO))
             return Outcome.DUNNO
@@ -69,20 +73,30 @@ class Engine:
             question.warn = True
         try:
             answer = check.function(question, check.argument)
-            if not isinstance(answer, ANSWERS):
-                answer = await answer
-        except LookupFailure as failure:
-            question.warning(failure.reason)
-            answer = Refusal(451, "4.3.0", f"<{question.subject.name}>: Temporary lookup failure", stern=True)
-        except ConfigError as problem:
-            question.warning(str(problem))
-            answer = SERVER_ERROR
+        except (LookupFailure, ConfigError) as problem:
+            answer = _failed(question, problem)
+        if isinstance(answer, ANSWERS) and (answer is not Outcome.OK or check.judged
+                                            or question.lists.logged_permits is None):
+            return self._ended(check, question, answer, softens)
+        return self._step_later(check, question, answer, softens)
+
+    async def _step_later(self, check: Check, question: Question, given: Answer | Awaitable[Answer],
+                          softens: bool) -> Outcome:
+        """The rest of a step that has to wait: for the answer, or for what says whether it is logged."""
+        try:
+            answer = given if isinstance(given, ANSWERS) else await given
+        except (LookupFailure, ConfigError) as problem:
+            answer = _failed(question, problem)
+        if answer is Outcome.OK and not check.judged and question.lists.logged_permits is not None:
+            await permitted(question, check.name, _permitted_subject(question, check))
+        return self._ended(check, question, answer, softens)
+
+    def _ended(self, check: Check, question: Question, answer: Answer, softens: bool) -> Outcome:
+        """The answer is there: its consequences and its place in the trace."""
         asked, question.asked = question.asked, []
         if isinstance(answer, Outcome):
             outcome = shown = answer
             reply = question.reply
-            if outcome is Outcome.OK and not check.judged and question.lists.logged_permits is not None:
-                await permitted(question, check.name, _permitted_subject(question, check))
         else:
             outcome, shown, reply = self.conclude(question, answer)
         if softens:
@@ -122,6 +136,15 @@ class Engine:
             return Outcome.DUNNO
         question.reply = reply
         return Outcome.REJECT
+
+
+def _failed(question: Question, problem: LookupFailure | ConfigError) -> Refusal:
+    """A restriction that could not find out refuses for now."""
+    if isinstance(problem, ConfigError):
+        question.warning(str(problem))
+        return SERVER_ERROR
+    question.warning(problem.reason)
+    return Refusal(451, "4.3.0", f"<{question.subject.name}>: Temporary lookup failure", stern=True)
 
 
 def _permitted_subject(question: Question, check: Check) -> Subject:

@@ -77,10 +77,11 @@ class Policy:
         self._old_order = (not relay_first and compatibility < (3, 6)
                            and not settings.is_set(p.SMTPD_RELAY_BEFORE_RECIPIENT_RESTRICTIONS))
         self._old_relay = compatibility < (1,) and not settings.is_set(p.SMTPD_RELAY_RESTRICTIONS)
+        self._has = {name: bool(program.checks) for name, program in self.programs.items()}
         self._needs = self._needed()
 
     def _needed(self) -> dict[str, bool]:
-        has = {name: bool(program.checks) for name, program in self.programs.items()}
+        has = self._has
         early = {"client": has["client"], "helo": has["helo"],
                  "sender": has["sender"] or self._unlisted_sender is not None}
         late = self._delayed and any(early.values())
@@ -151,7 +152,7 @@ class Policy:
         question.deferred_if_reject = None
         if question.facts.sender is None:
             return False
-        if await self._list("sender", question, question.sender):
+        if self._has["sender"] and await self._list("sender", question, question.sender):
             return True
         if self._unlisted_sender is None or question.sender_checked:
             return False
@@ -183,7 +184,7 @@ class Policy:
             return
         if not self._delayed:
             question.deferred_if_permit = _kept(question.facts, "sender", "helo", "client")
-        elif await self._client(question) or await self._helo(question) or await self._sender(question):
+        elif await self._delayed_lists(question):
             return
         question.deferred_if_reject = None
         subject = question.recipient_subject
@@ -192,10 +193,21 @@ class Policy:
         if self._unlisted_recipient is not None and not question.recipient_checked:
             await self._engine.run(self._unlisted_recipient, question, subject)
 
+    async def _delayed_lists(self, question: Question) -> bool:
+        """What smtpd_delay_reject put off until now; True when it refused. An empty list is not even begun."""
+        has = self._has
+        if has["client"] and await self._client(question):
+            return True
+        if has["helo"] and await self._helo(question):
+            return True
+        return (has["sender"] or self._unlisted_sender is not None) and await self._sender(question)
+
     async def _relay_and_recipient(self, question: Question, subject: Subject) -> bool:
         namaddr = question.facts.client.namaddr
         for name in self._order:
-            if name == "relay" and self._old_relay and not self.programs[name].checks:
+            if not self._has[name] and not (name == "relay" and self._old_relay):
+                continue
+            if name == "relay" and not self._has[name]:
                 if await self._engine.run(self._would_relay, question, subject) is Outcome.DUNNO:
                     self._plain(question, 'using backwards-compatible default setting "smtpd_relay_restrictions = '
                                 f'(empty)" to avoid "Relay access denied" error for recipient "{subject.name}" '

@@ -7,6 +7,9 @@ the null sender and None means that there is none yet. This file must not know w
 from __future__ import annotations
 
 import enum
+import itertools
+import os
+import time
 from dataclasses import dataclass, field
 
 from gatepost.smtp.turn import EarlyTalk
@@ -55,6 +58,22 @@ class Tls:
     sni: str = ""
 
 
+class Instance:
+    """The policy attribute `instance`: the same for all requests of one message, and never again. Most messages are
+    judged without it: it is worded when somebody asks."""
+
+    __slots__ = ("_at", "_number")
+
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self._at = time.time_ns()
+        self._number = next(self._numbers)
+
+    def __str__(self) -> str:
+        return f"{os.getpid():x}.{self._at // 10**9:x}.{self._at % 10**9 // 1000:x}.{self._number:x}"
+
+
 @dataclass(slots=True)
 class Facts:
     """Everything a restriction may look at."""
@@ -69,7 +88,7 @@ class Facts:
     recipient_count: int = 0
     size: int = 0  # bytes: SIZE= until the end of data, then the real size
     queue_id: str = ""
-    instance: str = ""
+    instance: Instance | str | None = None
     etrn_domain: str | None = None
     sasl_method: str = ""
     sasl_username: str = ""

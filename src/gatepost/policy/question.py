@@ -134,14 +134,26 @@ class Question:
 
     async def resolve(self, address: str, *, sender: bool = False) -> Resolved:
         """The address after rewriting, its class and transport; once per decision."""
-        if self.resolved is None:
-            self.resolved = {}
-        found = self.resolved.get((address, sender))
+        found = self.resolved_now(address, sender=sender)
         if found is None:
             giver = "" if sender else self.facts.sender or ""
             found = await self.classes.resolve(address, sender=sender, mail_from=giver)
-            self.resolved[address, sender] = found
+            self._keep(address, sender, found)
         return found
+
+    def resolved_now(self, address: str, *, sender: bool = False) -> Resolved | None:
+        """The same when it is at hand; None when it has to be asked."""
+        if self.resolved is not None and (found := self.resolved.get((address, sender))) is not None:
+            return found
+        found = self.classes.resolved_now(address, sender=sender, mail_from="" if sender else self.facts.sender or "")
+        if found is not None:
+            self._keep(address, sender, found)
+        return found
+
+    def _keep(self, address: str, sender: bool, found: Resolved) -> None:
+        if self.resolved is None:
+            self.resolved = {}
+        self.resolved[address, sender] = found
 
     async def get(self, table: Table, key: str) -> str | None:
         """One table lookup, noted down; waits only when the table is not in memory."""

@@ -12,7 +12,7 @@ from gatepost.config import parameters as p
 from gatepost.config.parameter import Parameter, Word
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import ImmediateTable, LookupFailure, Lookups, is_immediate
-from gatepost.lookup.match import AddressList, NameAddrList, matches_subdomains
+from gatepost.lookup.match import CACHED, AddressList, NameAddrList, matches_subdomains
 from gatepost.policy.facts import Client
 from gatepost.smtp.actions import Stage
 from gatepost.smtp.options import EVERY_EVIDENCE, BareLf, Options, Rights
@@ -129,8 +129,32 @@ class ClientLists:
         self._discard = [w.text.lower() for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORDS]]
         self._bare_lf = _BARE_LF[settings[p.SMTPD_FORBID_BARE_NEWLINE]]
         unknown = [w for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORDS] if w.text.lower() not in EHLO_KEYWORDS]
+        asked = (self.xclient, self.xforward, self.verp, self.sasl_exceptions)
+        self._fixed = (not self._discard_maps and all(clients.plain for clients in asked)
+                       and (self._bare_lf is BareLf.NO or self.bare_newline_exclusions.plain))
+        self._kept: dict[tuple[str, str, str, frozenset[Stage]], Rights] = {}
         if unknown and strict:
             raise ConfigError("unknown EHLO keyword in smtpd_discard_ehlo_keywords", unknown[0].span, unknown[0].text)
+
+    def rights_now(self, client: Client, asks: frozenset[Stage]) -> Rights | None:
+        """The rights of a client when there are no logins and no table has a say: found once for each client. None:
+        ask `rights`."""
+        if not self._fixed:
+            return None
+        key = (client.namaddr, client.name, client.address, asks)
+        rights = self._kept.get(key)
+        if rights is None:
+            try:
+                self.rights(client, {False: (), True: ()}, asks).send(None)
+            except StopIteration as done:
+                rights = done.value
+            except LookupFailure:  # an item that could not be read
+                return None
+            assert rights is not None, "a list without tables waited"
+            if len(self._kept) >= CACHED:
+                self._kept.clear()
+            self._kept[key] = rights
+        return rights
 
     async def rights(
         self, client: Client, mechanisms: Mapping[bool, tuple[str, ...]], asks: frozenset[Stage]

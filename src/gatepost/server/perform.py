@@ -1,7 +1,8 @@
 """What becomes of a session's actions? Each is performed: a reply written, content spooled, a question answered.
 
-One Performer per connection. A question is a coroutine in answers/; it is run on the spot, and only what really waits
-becomes a task. This file must not know SMTP commands nor restrictions.
+One Performer per connection. A question is a function in answers/: what it knows at once is its value, otherwise it is
+a coroutine, which is run on the spot, and only what really waits becomes a task. This file must not know SMTP commands
+nor restrictions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gatepost.deliver.content_received import TlsSeen
 from gatepost.deliver.envelope import Origin
 from gatepost.server.answers import content, envelope, greeting, identification
-from gatepost.server.answers.asking import SILENT
+from gatepost.server.answers.asking import LATER, SILENT, Answer
 from gatepost.server.eagerly import eagerly
 from gatepost.server.message import Effects, Message
 from gatepost.server.tell import Teller
@@ -23,13 +24,14 @@ from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
 
 if TYPE_CHECKING:
-    from gatepost.policy.facts import Client
+    from gatepost.policy.facts import Client, Instance
     from gatepost.server.connection import Connection
     from gatepost.server.identity import Forwarded
     from gatepost.server.login import Login
     from gatepost.server.service import Service
 
-Handler = Callable[["Performer", Any], Coroutine[Any, Any, "Reply | Answered | None"]]
+Handler = Callable[["Performer", Any], "Answer | Coroutine[Any, Any, Answer]"]
+GO_ON = Answered()  # events are not changed: one is enough for all
 
 
 class Performer:
@@ -47,7 +49,7 @@ class Performer:
         self.message: Message | None = None
         self.effects = Effects()
         self.carried: dict[str, object] = {}  # what policy keeps from stage to stage
-        self.instance = ""
+        self.instance: Instance | None = None
         self.last_login = ""  # the user name that the last failed login named, for the log
         self.forwarded: Forwarded | None = None
         self.login: Login | None = None
@@ -93,10 +95,19 @@ class Performer:
         self.connection.send(reply.render())
 
     def _ask(self, ask: Ask) -> Awaitable[None] | None:
-        return eagerly(_STAGES[ask.stage](self, ask.subject), self._answer)
+        answer = _STAGES[ask.stage](self, ask.subject)
+        if answer is None:
+            self.connection.feed(GO_ON)
+        elif isinstance(answer, Reply | Answered):
+            self.answer(answer)
+        else:
+            return eagerly(answer, self.answer)
+        return None
 
-    def _answer(self, answer: Reply | Answered | None) -> None:
-        self.connection.feed(answer if isinstance(answer, Answered) else Answered(answer))
+    def answer(self, answer: Answer) -> None:
+        """The answer to the open question, unless it comes later by itself."""
+        if answer is not LATER:
+            self.connection.feed(answer if isinstance(answer, Answered) else Answered(answer))
 
     def _content(self, action: Content) -> None:
         if self.message is not None:

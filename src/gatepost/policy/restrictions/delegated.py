@@ -25,7 +25,7 @@ def attributes(question: Question, context: str) -> dict[str, str]:
         "server_address": client.server_address, "server_port": client.server_port,
         "helo_name": facts.helo or "", "sender": facts.sender or "", "recipient": question.recipient or "",
         "recipient_count": str(facts.recipient_count if after_data else 0),
-        "queue_id": facts.queue_id, "instance": facts.instance, "size": str(facts.size),
+        "queue_id": facts.queue_id, "instance": str(facts.instance or ""), "size": str(facts.size),
         "etrn_domain": facts.etrn_domain or "", "stress": settings[p.STRESS],
         "sasl_method": facts.sasl_method, "sasl_username": facts.sasl_username, "sasl_sender": facts.sasl_sender,
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import gatepost.config.parameters as p
 from gatepost.lookup.ask import DnsFailure
-from gatepost.lookup.classes import Resolved
+from gatepost.lookup.classes import Resolved, Unlisted
 from gatepost.lookup.patterns import address_number
 from gatepost.policy.question import Question, Subject
 from gatepost.policy.refusal import Refusal, fitting_status
@@ -128,12 +130,24 @@ def reject_multi_recipient_bounce(question: Question, _: None) -> Answer:
     return question.refuse(question.settings[p.MULTI_RECIPIENT_BOUNCE_REJECT_CODE], "5.5.3", "Multi-recipient bounce")
 
 
-async def unlisted(question: Question, subject: Subject, *, sender: bool) -> Answer:
-    """An address of ours that the tables of its class do not hold."""
+def unlisted(question: Question, subject: Subject, *, sender: bool) -> Answer | Awaitable[Answer]:
+    """An address of ours that the tables of its class do not hold. What was found a moment ago is said at once."""
     if not question.lists.checks_listing:
         return Outcome.DUNNO
+    resolved = question.resolved_now(subject.name, sender=sender)
+    if resolved is not None:
+        known = question.classes.unlisted_now(resolved, sender=sender)
+        if known is not None:
+            return _judged(question, subject, known[0])
+    return _find_unlisted(question, subject, sender)
+
+
+async def _find_unlisted(question: Question, subject: Subject, sender: bool) -> Answer:
     resolved = await question.resolve(subject.name, sender=sender)
-    missing = await question.classes.unlisted(resolved, sender=sender)
+    return _judged(question, subject, await question.classes.unlisted(resolved, sender=sender))
+
+
+def _judged(question: Question, subject: Subject, missing: Unlisted | None) -> Answer:
     if missing is None:
         return Outcome.DUNNO
     status = missing.dsn
@@ -145,17 +159,17 @@ async def unlisted(question: Question, subject: Subject, *, sender: bool) -> Ans
 
 
 @restriction(needs=Needs.NAMED_SENDER, subject="sender")
-async def reject_unlisted_sender(question: Question, _: None) -> Answer:
+def reject_unlisted_sender(question: Question, _: None) -> Answer | Awaitable[Answer]:
     """Refuse a sender in one of our domains that does not exist there. See `smtpd_reject_unlisted_sender`."""
     question.sender_checked = True
-    return await unlisted(question, question.sender, sender=True)
+    return unlisted(question, question.sender, sender=True)
 
 
 @restriction("check_recipient_maps", needs=Needs.RECIPIENT, subject="recipient")
-async def reject_unlisted_recipient(question: Question, _: None) -> Answer:
+def reject_unlisted_recipient(question: Question, _: None) -> Answer | Awaitable[Answer]:
     """Refuse a recipient in one of our domains that does not exist there. See `smtpd_reject_unlisted_recipient`."""
     question.recipient_checked = True
-    return await unlisted(question, question.recipient_subject, sender=False)
+    return unlisted(question, question.recipient_subject, sender=False)
 
 
 RECIPIENT: list[Restriction] = [

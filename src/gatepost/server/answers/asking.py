@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gatepost.lookup.ask import LookupFailure
+from gatepost.lookup.match import NameAddrList
 from gatepost.policy.facts import Facts
 from gatepost.policy.verdict import Decision
 from gatepost.server.login import offered
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Answer = Reply | Answered | None
 
+LATER = Answered()  # no answer yet: whoever gives this calls Performer.answer when the time has come
 SILENT = Reply(421, "", "")  # the end of the session, without a word (access(5) HANGUP)
 
 
@@ -27,8 +29,7 @@ def facts(on: Performer, where: str = "", *, sender: str | None = None, recipien
     accepted = transaction.recipients if transaction else ()
     if transaction is not None and sender is None:
         sender = transaction.sender
-    at_content = session.where in ("DATA", "BDAT", "END-OF-MESSAGE")
-    if recipient is None and at_content and len(accepted) == 1:
+    if recipient is None and len(accepted) == 1 and session.where in ("DATA", "BDAT", "END-OF-MESSAGE"):
         recipient = accepted[0].address
     return Facts(
         where=where or session.where,
@@ -66,6 +67,18 @@ def told(on: Performer, decision: Decision, recipient: str | None, sender: str |
     if decision.hangup_silently:
         return SILENT
     return decision.reply
+
+
+def matches_client(on: Performer, clients: NameAddrList) -> bool | Awaitable[bool]:
+    """Is the client on this list? At once when no table has to be asked."""
+    client = on.client
+    if clients.static:
+        try:
+            return clients.matches_now(client.name, client.address)
+        except LookupFailure as failure:
+            on.teller.warning(failure.reason)
+            return False
+    return listed(on, clients.matches(client.name, client.address))
 
 
 async def listed(on: Performer, matching: Awaitable[bool]) -> bool:

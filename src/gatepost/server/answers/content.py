@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from gatepost.deliver.spool import SpoolFailure, SpoolFull
 from gatepost.lookup.ask import LookupFailure
@@ -20,18 +21,26 @@ CHECK_FAILED = Reply(451, "4.7.1", "Error: service unavailable")
 ENVELOPE = 512  # bytes that message_size_limit allots to what surrounds a message, as Postfix's queue files have it
 
 
-async def data(on: Performer, _: object) -> Answer:
+def data(on: Performer, _: object) -> Answer | Coroutine[Any, Any, Answer]:
     """Data restrictions; then content begins."""
-    policy = on.service.policy
-    if policy.needs("data") and not on.effects.discard:
-        refusal = told(on, await policy.decide("data", facts(on)), _only_recipient(on))
-        if refusal is not None:
-            return refusal
+    if on.service.policy.needs("data") and not on.effects.discard:
+        return _judged_data(on)
+    _begin(on)
+    return None
+
+
+async def _judged_data(on: Performer) -> Answer:
+    refusal = told(on, await on.service.policy.decide("data", facts(on)), _only_recipient(on))
+    if refusal is None:
+        _begin(on)
+    return refusal
+
+
+def _begin(on: Performer) -> None:
     transaction = on.session.transaction
     if on.message is not None and transaction is not None and not on.effects.discard:
         origin = on.origin()
         on.message.begin(transaction, on.effects, origin, on.onward(origin), on.tls_seen())
-    return None
 
 
 def _only_recipient(on: Performer) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from gatepost.lookup.ask import LookupFailure
 from gatepost.observe import lines
+from gatepost.policy.facts import Instance
 from gatepost.server.answers.asking import Answer, facts, listed, told
 from gatepost.server.message import Effects, Message
 from gatepost.smtp.facts import IllegalAddress
@@ -33,14 +33,14 @@ async def hello(on: Performer, name: str) -> Answer:
     return reply
 
 
-async def mail_rate(on: Performer, _: object) -> Answer:
+def mail_rate(on: Performer, _: object) -> Answer:
     """smtpd_client_message_rate_limit."""
     service, address = on.service, on.client.address
     count = service.limits.message(service.name, address) if on.limited else 0
     return too_often(on, count, service.rates.messages, "Message delivery request", "too much mail")
 
 
-async def rcpt_rate(on: Performer, _: object) -> Answer:
+def rcpt_rate(on: Performer, _: object) -> Answer:
     """smtpd_client_recipient_rate_limit."""
     service, address = on.service, on.client.address
     count = service.limits.recipient(service.name, address) if on.limited else 0
@@ -54,6 +54,14 @@ def too_often(on: Performer, count: int, limit: int, what: str, text: str) -> Re
     return Reply(450, "4.7.1", f"Error: {text} from {on.client.address}")
 
 
+def _known_routable(on: Performer, address: str, *, sender: bool = False) -> bool:
+    """Is it known without asking that _routable() would say yes? Addresses in UTF-8 are looked at there."""
+    if not address.isascii():
+        return False
+    resolved = on.service.classes.resolved_now(address, sender=sender)
+    return resolved is not None and resolved.valid
+
+
 async def _routable(on: Performer, address: str, *, sender: bool = False, declared: bool = True) -> bool:
     """Is it an address after rewriting? Where a table does not answer the restriction that needs to know refuses. A
     domain in UTF-8 has to be `declared` (SMTPUTF8)."""
@@ -65,11 +73,19 @@ async def _routable(on: Performer, address: str, *, sender: bool = False, declar
         return True
 
 
-async def mail(on: Performer, transaction: Transaction) -> Answer:
+def mail(on: Performer, transaction: Transaction) -> Answer | Coroutine[Any, Any, Answer]:
     """May this sender begin a transaction, and is there room?"""
     service = on.service
     on.effects = Effects()
-    on.instance = _instance()
+    on.instance = Instance()
+    sender = transaction.sender
+    if not service.policy.needs("sender") and (not sender or _known_routable(on, sender, sender=True)):
+        return _room(on)
+    return _judged(on, transaction)
+
+
+async def _judged(on: Performer, transaction: Transaction) -> Answer:
+    service = on.service
     if transaction.sender and not await _routable(
             on, transaction.sender, sender=True, declared=transaction.smtputf8):
         on.teller.fact(IllegalAddress("MAIL", transaction.given))
@@ -80,7 +96,11 @@ async def mail(on: Performer, transaction: Transaction) -> Answer:
         refusal = told(on, await service.policy.decide("sender", known), None, transaction.sender)
         if refusal is not None:
             return refusal
-    free = service.room.lacking()
+    return _room(on)
+
+
+def _room(on: Performer) -> Reply | None:
+    free = on.service.room.lacking()
     if free is not None:
         on.teller.access("reject", "MAIL", str(NO_ROOM), None, None)
         on.teller.warning(f"not enough free space in mail queue: {free} bytes < 1.5*message size limit")
@@ -88,23 +108,12 @@ async def mail(on: Performer, transaction: Transaction) -> Answer:
     return None
 
 
-_serial = 0
-
-
-def _instance() -> str:
-    """The policy attribute `instance`: the same for all requests of one message, and never again."""
-    global _serial
-    now = time.time_ns()
-    _serial += 1
-    return f"{os.getpid():x}.{now // 10**9:x}.{now % 10**9 // 1000:x}.{_serial - 1:x}"
-
-
 async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
     """The restrictions; with the first recipient that passes, the message gets its queue id."""
     service, transaction = on.service, on.session.transaction
     declared = transaction is not None and transaction.smtputf8
     if not on.effects.discard:
-        if not await _routable(on, request.address, declared=declared):
+        if not _known_routable(on, request.address) and not await _routable(on, request.address, declared=declared):
             on.teller.fact(IllegalAddress("RCPT", request.given))
             return BAD_RECIPIENT
         decision = await service.policy.decide("rcpt", facts(on, recipient=request.address))
