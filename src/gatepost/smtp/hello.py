@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Send, Stage, StartTls
@@ -54,36 +55,62 @@ def _hello(session: Session, words: list[Token], stage: Stage) -> None:
     session.ask(stage, name, answered)
 
 
+class _Offer(NamedTuple):
+    """All that the EHLO reply depends on."""
+
+    hostname: str
+    size_limit: int
+    vrfy: bool
+    starttls: bool
+    mechanisms: tuple[str, ...]
+    broken_sasl_clients: bool
+    verp: bool
+    xclient: bool
+    xforward: bool
+    smtputf8: bool
+    discarded: frozenset[str]
+
+
 def _features(session: Session) -> Reply:
-    """The EHLO reply: keyword lines in Postfix's order."""
+    """The EHLO reply to this client."""
     options, rights = session.options, session.rights
-    dropped = rights.discarded
-    size = f"SIZE {options.message_size_limit}" if options.message_size_limit else "SIZE"
-    mechanisms = " ".join(rights.mechanisms_tls if session.tls else rights.mechanisms)
-    lines = [options.hostname]
+    if rights.discarded and not rights.silent_discard:
+        names = [_LOGGED.get(word, word) for word in _DISCARDABLE if word.lower() in rights.discarded]
+        if names:
+            session.observe(KeywordsDiscarded(" ".join(names)))
+    mechanisms = rights.mechanisms_tls if session.tls else rights.mechanisms
+    return _offered(_Offer(
+        options.hostname, options.message_size_limit, not options.vrfy_disabled,
+        options.tls_offered and not session.tls, mechanisms, options.broken_sasl_clients, rights.verp,
+        rights.xclient, rights.xforward, options.smtputf8, rights.discarded))
+
+
+@lru_cache(maxsize=256)  # nearly all clients of a service are offered the same
+def _offered(offered: _Offer) -> Reply:
+    """Keyword lines in Postfix's order."""
+    size = f"SIZE {offered.size_limit}" if offered.size_limit else "SIZE"
+    mechanisms = " ".join(offered.mechanisms)
+    lines = [offered.hostname]
 
     def offer(keyword: str, line: str, condition: bool = True) -> None:
-        if condition and keyword not in dropped:
+        if condition and keyword not in offered.discarded:
             lines.append(line)
 
     offer("pipelining", "PIPELINING")
     offer("size", size)
-    offer("vrfy", "VRFY", not options.vrfy_disabled)
+    offer("vrfy", "VRFY", offered.vrfy)
     offer("etrn", "ETRN")
-    offer("starttls", "STARTTLS", options.tls_offered and not session.tls)
+    offer("starttls", "STARTTLS", offered.starttls)
     offer("auth", f"AUTH {mechanisms}", bool(mechanisms))
-    offer("auth", f"AUTH={mechanisms}", bool(mechanisms) and options.broken_sasl_clients)
-    offer("verp", "XVERP", rights.verp)
-    offer("xclient", "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT", rights.xclient)
-    offer("xforward", "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT", rights.xforward)
+    offer("auth", f"AUTH={mechanisms}", bool(mechanisms) and offered.broken_sasl_clients)
+    offer("verp", "XVERP", offered.verp)
+    offer("xclient", "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT", offered.xclient)
+    offer("xforward", "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT", offered.xforward)
     offer("enhancedstatuscodes", "ENHANCEDSTATUSCODES")
     offer("8bitmime", "8BITMIME")
     offer("dsn", "DSN")
-    offer("smtputf8", "SMTPUTF8", options.smtputf8)
+    offer("smtputf8", "SMTPUTF8", offered.smtputf8)
     offer("chunking", "CHUNKING")
-    names = [_LOGGED.get(word, word) for word in _DISCARDABLE if word.lower() in dropped]
-    if names and not rights.silent_discard:
-        session.observe(KeywordsDiscarded(" ".join(names)))
     return Reply(250, "", "\n".join(lines))
 
 

@@ -65,7 +65,10 @@ class Inbox:
             return None
         line = data[self._at:end]
         self._at = end + 1
-        self.cut = self._skipping or len(line) >= limit
+        if len(line) < limit and not self._skipping:
+            self.cut = False
+            return line
+        self.cut = True
         if self._skipping:
             line, self._head, self._skipping = self._head, b"", False
-        return line[:limit] if self.cut else line
+        return line[:limit]

@@ -5,6 +5,8 @@ Texts and codes are Postfix's (its smtpd, level 3.10); what carries a name or a 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gatepost.smtp.reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -82,6 +84,12 @@ AUTH_NEEDS_TLS = Reply(504, "5.5.4", "Encryption required for requested authenti
 AUTH_ABORTED = Reply(501, "5.7.0", "Authentication aborted")
 AUTH_TOO_LONG = Reply(500, "5.5.6", "SASL response limit exceeded")
 NOT_AUTHORISED = Reply(550, "5.7.0", "Error: insufficient authorization")
+
+
+@lru_cache(maxsize=64)
+def greeting(banner: str) -> Reply:
+    """The first words (RFC 5321 3.1): the same to every client of a service."""
+    return Reply(220, "", banner)
 
 
 def unsupported(argument: str) -> Reply:

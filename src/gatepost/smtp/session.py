@@ -15,7 +15,7 @@ from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Abandon, Action, Ask, HangUp, Observed, Send, Stage
 from gatepost.smtp.commands import COMMANDS, OUT_OF_ORDER, Command
 from gatepost.smtp.facts import BareNewline, Ended, NonSmtpCommand, RequestTooLong
-from gatepost.smtp.grammar import Token, fast_tokens, tokenise
+from gatepost.smtp.grammar import fast_tokens, tokenise
 from gatepost.smtp.inbox import Inbox
 from gatepost.smtp.options import BareLf, Options, Rights
 from gatepost.smtp.reply import Reply
@@ -100,7 +100,7 @@ class Session:
 
     def _greeted(self, answer: events.Answered) -> None:
         self._mode = self._read_command
-        reply = answer.reply or Reply(220, "", self.options.banner)
+        reply = answer.reply or sentences.greeting(self.options.banner)
         if not reply.positive and not reply.hangs_up:
             self.access_denied = reply
             self.errors += 1
@@ -335,7 +335,17 @@ class Session:
         self.where = name
         if self._ends_group(command) and self.overheard(name, True):
             return
-        self._dispatch(name, command, words)
+        refusal = command.needs_helo if self.helo is None and options.helo_required else None
+        if refusal is None and command.available is not None:
+            refusal = command.available(self)
+        if refusal is None:
+            refusal = OUT_OF_ORDER[self.state].get(name)
+        if refusal is not None:
+            self.finish(refusal)
+        else:
+            command.handle(self, words)
+        if command.junk and not self._closed:
+            self.count_junk()
 
     def _ends_group(self, command: Command) -> bool:
         if not self.esmtp:
@@ -348,19 +358,6 @@ class Session:
             return True
         self.turn.take(command.counted, False, b"")
         return False
-
-    def _dispatch(self, name: str, command: Command, words: list[Token]) -> None:
-        refusal = command.needs_helo if self.helo is None and self.options.helo_required else None
-        if refusal is None and command.available is not None:
-            refusal = command.available(self)
-        if refusal is None:
-            refusal = OUT_OF_ORDER[self.state].get(name)
-        if refusal is not None:
-            self.finish(refusal)
-        else:
-            command.handle(self, words)
-        if command.junk and not self._closed:
-            self.count_junk()
 
     def count_junk(self) -> None:
         """One more command that does not bring a message nearer."""
