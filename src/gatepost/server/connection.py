@@ -297,7 +297,7 @@ class Connection:
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         self._owed = True
-        self.wire.write(data)
+        self.wire.write(data, self._finish)
 
     def readable(self) -> None:
         """Read, and hand it on to whatever the connection is at."""

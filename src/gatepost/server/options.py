@@ -47,6 +47,7 @@ def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Opti
         message_size_limit=settings[p.MESSAGE_SIZE_LIMIT],
         line_length_limit=settings[p.LINE_LENGTH_LIMIT],
         refuse_long_commands=ours,
+        keep_refused=not ours,
         error_sleep_time=settings[p.SMTPD_ERROR_SLEEP_TIME],
         soft_error_limit=settings[p.SMTPD_SOFT_ERROR_LIMIT],
         hard_error_limit=settings[p.SMTPD_HARD_ERROR_LIMIT],

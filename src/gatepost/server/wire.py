@@ -19,6 +19,8 @@ READ = 65536  # bytes asked of the kernel at once
 READ_ON = 4 * READ  # about as much is read before it is handed over
 UNSENT = 65536  # output that the peer does not take: beyond it the peer is not read
 
+_MORE = getattr(socket, "MSG_MORE", 0)  # Linux: the segment waits for what follows
+
 # why the socket is not read (bits)
 BY_PERFORMER, BY_BACKLOG, BY_OUTPUT, AT_END = 1, 2, 4, 8
 
@@ -152,8 +154,9 @@ class Wire:
             total += len(parts[-1])
         return b"".join(parts)
 
-    def write(self, data: bytes) -> None:
-        """Say this: what the kernel takes at once, the rest when it can."""
+    def write(self, data: bytes, last: bool = False) -> None:
+        """Say this: what the kernel takes at once, the rest when it can. `last`: leave() follows, and its FIN travels
+        in the same segment."""
         tls = self._tls
         if tls is not None:
             try:
@@ -161,14 +164,14 @@ class Wire:
             except TlsBroken as error:
                 self._fail(str(error))
                 return
-        self._send(data)
+        self._send(data, _MORE if last else 0)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, flags: int = 0) -> None:
         if self._broken:
             return
         if self.unsent is None:
             try:
-                sent = self._sock.send(data)
+                sent = self._sock.send(data, flags)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:

@@ -14,6 +14,7 @@ from gatepost.smtp.facts import BareNewline, ContentLimit
 from gatepost.smtp.framing import Chunks, DotData
 from gatepost.smtp.options import BareLf, Options, Rights
 from gatepost.smtp.reply import Reply
+from gatepost.smtp.transaction import State
 
 if TYPE_CHECKING:
     from gatepost.smtp.session import Session
@@ -102,10 +103,23 @@ def _refuse(session: Session, reply: Reply) -> None:
     session.finish(reply)
 
 
+def _keep_transaction(session: Session) -> None:
+    """Only the content is forgotten, as in Postfix before 3.7.22 and 3.10.13: the next MAIL is nested."""
+    assert session.transaction is not None
+    session.act(Abandon())
+    session.transaction.size = 0
+    session.state = State.RCPT if session.chunks is None else State.BDAT_FAILED
+    session.chunks = None
+
+
 def _decided(session: Session, answer: events.Answered, default: Reply | None) -> None:
     reply = answer.reply or default or sentences.OK
     if not reply.positive:
-        _refuse(session, reply)
+        if answer.context == "restrictions" and session.options.keep_refused:
+            _keep_transaction(session)
+            session.finish(reply)
+        else:
+            _refuse(session, reply)
         return
     # Accepted: the outside owns the message, so this is no Abandon.
     session.transaction = None

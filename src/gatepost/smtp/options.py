@@ -48,6 +48,7 @@ class Options:
     message_size_limit: int = 10240000
     line_length_limit: int = 2048
     refuse_long_commands: bool = False
+    keep_refused: bool = False  # a refusal by end-of-data restrictions leaves the transaction open
     error_sleep_time: int = 1
     soft_error_limit: int = 10
     hard_error_limit: int = 20

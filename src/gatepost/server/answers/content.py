@@ -9,7 +9,8 @@ from gatepost.deliver.spool import SpoolFailure, SpoolFull
 from gatepost.lookup.ask import LookupFailure
 from gatepost.observe import lines
 from gatepost.server.answers.asking import Answer, facts, told
-from gatepost.server.answers.envelope import NO_ROOM
+from gatepost.server.answers.envelope import NO_ROOM, open_message
+from gatepost.smtp.events import Answered
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.sentences import MESSAGE_TOO_BIG
 
@@ -38,6 +39,8 @@ async def _judged_data(on: Performer) -> Answer:
 
 def _begin(on: Performer) -> None:
     transaction = on.session.transaction
+    if on.message is None:  # an earlier message of this transaction was refused at its end
+        open_message(on)
     if on.message is not None and transaction is not None and not on.effects.discard:
         origin = on.origin()
         on.message.begin(transaction, on.effects, origin, on.onward(origin), on.tls_seen())
@@ -56,7 +59,7 @@ async def end_of_message(on: Performer, size: int) -> Answer:
     if service.policy.needs("end_of_data") and not on.effects.discard:
         refusal = told(on, await service.policy.decide("end_of_data", facts(on)), _only_recipient(on))
         if refusal is not None:
-            return refusal
+            return Answered(refusal, "restrictions") if isinstance(refusal, Reply) else refusal
     if on.effects.discard:
         return _accepted(on, size)
     envelope = message.envelope

@@ -122,15 +122,20 @@ async def rcpt(on: Performer, request: RecipientRequest) -> Answer:
             if refusal is not None:
                 return refusal
     if on.message is None:
-        on.message = message = Message(service.intake, on.connection.pause_reading, on.connection.resume_reading)
-        on.teller.queue_id = message.queue_id
-        origin, sasl = ("", ""), on.teller.sasl
-        if sasl and transaction is not None and transaction.auth_sender:
-            sasl = (*sasl, ("sasl_sender", transaction.auth_sender))
-        if on.forwarded is not None:
-            origin = (on.forwarded.ident, f"{on.forwarded.name}[{on.forwarded.address}]")
-        on.teller.info(lines.client(message.queue_id, on.client.namaddr, sasl=sasl, origin=origin))
+        open_message(on)
     return None
+
+
+def open_message(on: Performer) -> None:
+    """A message with its queue id: from now on log lines carry it."""
+    on.message = message = Message(on.service.intake, on.connection.pause_reading, on.connection.resume_reading)
+    on.teller.queue_id = message.queue_id
+    origin, sasl, transaction = ("", ""), on.teller.sasl, on.session.transaction
+    if sasl and transaction is not None and transaction.auth_sender:
+        sasl = (*sasl, ("sasl_sender", transaction.auth_sender))
+    if on.forwarded is not None:
+        origin = (on.forwarded.ident, f"{on.forwarded.name}[{on.forwarded.address}]")
+    on.teller.info(lines.client(message.queue_id, on.client.namaddr, sasl=sasl, origin=origin))
 
 
 async def vrfy(on: Performer, request: RecipientRequest) -> Answer:
