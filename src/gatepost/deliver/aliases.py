@@ -50,7 +50,7 @@ class VirtualAliases:
     async def expand(self, recipient: Recipient) -> Expanded:
         """All addresses that it stands for, itself when it is no alias; a deferred Result when that cannot be known."""
         if not self._maps:
-            return [_marked(recipient, recipient.address)]
+            return [marked(recipient, recipient.address)]
         try:
             addresses = self._kept.get(recipient.address, None)
             if addresses is None:
@@ -61,7 +61,7 @@ class VirtualAliases:
             return [Result(recipient, "deferred", "4.3.0", text, service="cleanup")]
         except OverflowError as limit:
             return [Result(recipient, "deferred", "4.6.0", str(limit), service="cleanup")]
-        return [_marked(recipient, address) for address in addresses]
+        return [marked(recipient, address) for address in addresses]
 
     async def _all(self, first: str) -> list[str]:
         """Every address, expanded until it stands for itself. OverflowError when a limit is passed."""
@@ -161,7 +161,7 @@ class LocalAliases:
                 case "include":
                     found += await self._include(recipient, item.text, domain, above)
                 case "file" if place in self._files:
-                    found.append(_marked(recipient, item.text))
+                    found.append(marked(recipient, item.text))
                 case "file":
                     found.append(_refused(recipient, "bounced", "5.7.1", "mail to file is restricted"))
                 case "command":
@@ -172,7 +172,7 @@ class LocalAliases:
 
     async def _address(self, recipient: Recipient, address: str, above: frozenset[str]) -> Expanded:
         resolved = await self._classes.resolve(address)
-        one = _marked(recipient, resolved.address)
+        one = marked(recipient, resolved.address)
         return await self._expand(one, above) if resolved.kind == "local" and resolved.valid else [one]
 
     async def _include(self, recipient: Recipient, path: str, domain: str, above: frozenset[str]) -> Expanded:
@@ -194,8 +194,8 @@ class LocalAliases:
         text = re.sub(r"\$(?:\{(\w+)\}|\((\w+)\)|(\w+))",
                       lambda found: values.get(found[1] or found[2] or found[3], ""), self._luser_relay)
         if text.startswith("@"):
-            return [_marked(recipient, local + text)]
-        return [_marked(recipient, (await self._classes.resolve(text)).address)]
+            return [marked(recipient, local + text)]
+        return [marked(recipient, (await self._classes.resolve(text)).address)]
 
 
 class Aliases:
@@ -219,6 +219,8 @@ class Aliases:
 
 def once(expanded: Expanded) -> Expanded:
     """Without recipients that stand there already under the same original (enable_original_recipient = yes)."""
+    if len(expanded) == 1:
+        return expanded
     seen: set[tuple[str, str]] = set()
     found: Expanded = []
     for one in expanded:
@@ -231,8 +233,9 @@ def once(expanded: Expanded) -> Expanded:
     return found
 
 
-def _marked(recipient: Recipient, address: str) -> Recipient:
-    return replace(recipient, address=address, original=recipient.original or recipient.address)
+def marked(recipient: Recipient, address: str) -> Recipient:
+    """The expanded recipient."""
+    return Recipient(address, recipient.original or recipient.address, recipient.orcpt, recipient.notify)
 
 
 def _refused(recipient: Recipient, status: str, dsn: str, text: str) -> Result:

@@ -10,20 +10,25 @@ not know protocols or mailboxes.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from gatepost.config.load import Configuration
 from gatepost.config.settings import Settings
-from gatepost.deliver.aliases import Aliases, once
+from gatepost.deliver.aliases import Aliases, marked, once
 from gatepost.deliver.envelope import Envelope, Recipient
 from gatepost.deliver.result import Content, Destination, Result
 from gatepost.deliver.route import LOCAL, Router
 from gatepost.deliver.transports import Transport, Transports
 from gatepost.lookup.ask import Lookups
 from gatepost.lookup.classes import Classes
+from gatepost.lookup.kept import Kept
 
 Placed = tuple[Destination, Recipient] | Result
 """A recipient with its destination, or what became of it on the way there."""
+
+Direct = tuple[Destination, Transport]
+"""Where a recipient goes that stands for itself and is no local user."""
 
 
 class Deliverer:
@@ -35,11 +40,17 @@ class Deliverer:
         self._aliases = Aliases(routing, lookups, self._classes)
         self._router = Router(routing, lookups, self._classes)
         self._transports = Transports(configuration, lookups)
+        self._direct: Kept[tuple[str, str], Direct | None] = Kept(time.monotonic)  # by address and content filter
         self._running = 0
         self._closing = False
 
     async def deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
         """One attempt for these recipients."""
+        if len(recipients) == 1:
+            direct = self._known(envelope, recipients[0])
+            if direct is not None and direct[1].immediate:
+                one = marked(recipients[0], recipients[0].address)
+                return await direct[1].agent(envelope, [one], content, direct[0].nexthop)
         self._running += 1
         try:
             return await self._deliver(envelope, recipients, content)
@@ -77,6 +88,9 @@ class Deliverer:
 
     async def route(self, envelope: Envelope, recipient: Recipient) -> Destination:
         """Where a recipient would go, aliases aside: for concurrency limits and defer_transports."""
+        direct = self._known(envelope, recipient)
+        if direct is not None:
+            return direct[0]
         found = await self._router.route(envelope, recipient)
         return Destination() if isinstance(found, Result) else found
 
@@ -101,12 +115,34 @@ class Deliverer:
         mappings = "no_address_mappings" not in envelope.overrides
         found: list[Placed] = []
         for given in recipients:
+            direct = self._known(envelope, given)
+            if direct is not None:
+                found.append((direct[0], marked(given, given.address)))
+                continue
             fresh = not given.expanded
-            for one in await self._aliases.expand_virtual([given], mappings=mappings):
+            expanded = await self._aliases.expand_virtual([given], mappings=mappings)
+            for one in expanded:
                 placed = [one] if isinstance(one, Result) else await self._placed(envelope, one, fresh)
                 lost = Result(given, "deferred", "4.3.0", "alias expansion gives no recipient", service="error")
                 found += placed or [lost]
+                if len(expanded) == 1 and fresh and mappings:
+                    self._remember(envelope, given, placed)
         return _once(found)
+
+    def _known(self, envelope: Envelope, recipient: Recipient) -> Direct | None:
+        """The direct way of a recipient that is not expanded yet, when it was found a moment ago."""
+        if recipient.original or "no_address_mappings" in envelope.overrides:
+            return None
+        return self._direct.get((recipient.address, envelope.content_filter), None)
+
+    def _remember(self, envelope: Envelope, given: Recipient, placed: Sequence[Placed]) -> None:
+        """Is the way direct, and everybody's? Local users may have aliases and forwards, they are asked each time."""
+        if len(placed) != 1 or self._router.depends_on_sender or isinstance(placed[0], Result):
+            return
+        destination, recipient = placed[0]
+        if recipient.address == given.address and not self._is_local(destination):
+            transport = self._transports.get(destination.transport)
+            self._direct.keep((given.address, envelope.content_filter), (destination, transport))
 
     async def _placed(self, envelope: Envelope, recipient: Recipient,
                       fresh: bool) -> list[Placed]:
@@ -161,8 +197,10 @@ class Deliverer:
             return [Result(one, "deferred", "4.3.0", text, service=transport.command) for one in recipients]
 
 
-def _once(found: Sequence[Placed]) -> list[Placed]:
+def _once(found: list[Placed]) -> list[Placed]:
     """Each address of one original once."""
+    if len(found) == 1:
+        return found
     seen: set[tuple[str, str]] = set()
     left: list[Placed] = []
     for one in found:

@@ -35,6 +35,8 @@ class Message:
 
 def targets(envelope: Envelope) -> list[Recipient]:
     """Who gets the message: REDIRECT replaces the recipients, BCC adds some that no report mentions."""
+    if not envelope.redirect and not envelope.bcc:
+        return list(envelope.recipients)
     recipients = [Recipient(envelope.redirect)] if envelope.redirect else list(envelope.recipients)
     return recipients + [Recipient(address, notify="NEVER") for address in envelope.bcc]
 
@@ -77,8 +79,18 @@ class Answers:
         return not recipient.original and recipient.address in self._originals
 
 
-def complete(recipients: Sequence[Recipient], results: Sequence[Result]) -> list[Result]:
+def is_answer(result: Result, recipient: Recipient) -> bool:
+    """Does this one result answer the recipient, in the sense of Answers?"""
+    address, original = result.recipient.address, result.recipient.original
+    if recipient.original:
+        return recipient.address == address and recipient.original == original
+    return recipient.address == original or (not original and recipient.address == address)
+
+
+def complete(recipients: Sequence[Recipient], results: Sequence[Result]) -> Sequence[Result]:
     """The results, and a deferral for each recipient that was forgotten: a recipient never just disappears."""
+    if len(recipients) == len(results) == 1 and is_answer(results[0], recipients[0]):
+        return results
     answers = Answers(results)
     forgotten = [recipient for recipient in recipients if recipient not in answers]
     return [*results, *(Result(recipient, DEFERRED, "4.3.0", "delivery gave no result", service="error")
@@ -88,6 +100,9 @@ def complete(recipients: Sequence[Recipient], results: Sequence[Result]) -> list
 def still_open(message: Message, recipients: Sequence[Recipient], results: Sequence[Result]) -> list[Recipient]:
     """Who is to be tried again after a delivery to `recipients`: others, and what its deferred results name (aliases
     were expanded by then, and are not again)."""
+    if len(message.open) == len(recipients) == len(results) == 1 and message.open[0] is recipients[0] \
+            and is_answer(results[0], recipients[0]):
+        return [results[0].recipient] if results[0].status == DEFERRED else []
     answers = Answers(results)
     tried = {id(recipient) for recipient in recipients if recipient in answers}
     left = [recipient for recipient in message.open if id(recipient) not in tried]

@@ -16,7 +16,8 @@ class QueueRules:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._limits: dict[tuple[str, str], int] = {}
+        self._concurrency_of: dict[str, int] = {}  # by transport
+        self._recipients_of: dict[str, int] = {}
         self.hostname = settings[p.MYHOSTNAME]
         self.mail_name = settings[p.MAIL_NAME]
         self.syslog_name = settings[p.SYSLOG_NAME]
@@ -43,17 +44,21 @@ class QueueRules:
 
     def concurrency(self, transport: str) -> int:
         """Deliveries to one destination of the transport at a time; 0: no limit."""
-        return self._limit(transport, "destination_concurrency_limit", self._concurrency)
+        found = self._concurrency_of.get(transport)
+        if found is None:
+            found = self._limit(transport, "destination_concurrency_limit", self._concurrency)
+            self._concurrency_of[transport] = found
+        return found
 
     def recipients(self, transport: str) -> int:
         """Recipients in one delivery of the transport; 0: no limit."""
-        return self._limit(transport, "destination_recipient_limit", self._recipients)
+        found = self._recipients_of.get(transport)
+        if found is None:
+            found = self._limit(transport, "destination_recipient_limit", self._recipients)
+            self._recipients_of[transport] = found
+        return found
 
     def _limit(self, transport: str, name: str, default: int) -> int:
-        found = self._limits.get((transport, name))
-        if found is None:
-            full = f"{transport}_{name}"
-            text = self._settings.text(full) if transport else None
-            usable = text is not None and text.strip().isdecimal()  # a bad one is found when the configuration is read
-            found = self._limits[(transport, name)] = int(text) if text is not None and usable else default
-        return found
+        text = self._settings.text(f"{transport}_{name}") if transport else None
+        usable = text is not None and text.strip().isdecimal()  # a bad one is found when the configuration is read
+        return int(text) if text is not None and usable else default

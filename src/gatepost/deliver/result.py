@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gatepost.deliver.envelope import Envelope, Recipient
 
@@ -35,9 +35,9 @@ class Result:
     service: str = ""  # syslog tag of the delivering service (smtp, lmtp, local, virtual, error, discard)
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a recipient goes, as far as the scheduler cares: it limits concurrency by transport and by next hop."""
+class Destination(NamedTuple):
+    """Where a recipient goes, as far as the scheduler cares: it limits concurrency by transport and by next hop.
+    A tuple, because it is a key for every message."""
 
     transport: str = ""  # "" = unknown
     nexthop: str = ""

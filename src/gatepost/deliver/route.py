@@ -34,6 +34,8 @@ class Router:
         self._delimiters = settings[p.RECIPIENT_DELIMITER]
         self._double_bounce = settings[p.DOUBLE_BOUNCE_SENDER].partition("@")[0].lower()
         self._verify_sender = VerifySender.of(settings)
+        self.depends_on_sender = bool(settings[p.SENDER_DEPENDENT_DEFAULT_TRANSPORT_MAPS]
+                                      or settings[p.SENDER_DEPENDENT_RELAYHOST_MAPS])
 
     def filtered(self, envelope: Envelope, recipient: Recipient) -> Destination | None:
         """Where the content filter is; None without one."""

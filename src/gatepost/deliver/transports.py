@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gatepost.config import parameters as p
 from gatepost.config.load import Configuration
@@ -42,11 +42,10 @@ class Transport:
     agent: Agent
     places: asyncio.Semaphore | None
     recipients: int
+    immediate: bool = field(init=False)  # it answers without waiting for anything
 
-    @property
-    def immediate(self) -> bool:
-        """It answers without waiting for anything."""
-        return self.command not in WAITING
+    def __post_init__(self) -> None:
+        self.immediate = self.command not in WAITING
 
 
 class Transports:
