@@ -64,6 +64,14 @@ def test_new_tls_sessions_are_limited(warm: Warm) -> None:
         assert running.logged("New TLS session rate limit exceeded: 2 from unknown[127.0.0.1] for service ")
 
 
+def test_a_client_certificate_is_required(warm: Warm) -> None:
+    with house(warm, [*TLS, "smtpd_tls_security_level = encrypt", "smtpd_tls_req_ccert = yes"]) as running:
+        with running.talk() as client:
+            client.start_tls()
+            assert client.say("EHLO client.test").endswith("Error: No client certificate presented")
+        assert running.logged("NOQUEUE: abort: TLS from unknown[127.0.0.1]: No client certificate presented")
+
+
 def test_tls_is_enforced(warm: Warm) -> None:
     with house(warm, [*TLS, "smtpd_tls_security_level = encrypt"]) as running, running.talk() as client:
         assert client.say(f"MAIL FROM:<{FROM}>") == "530 5.7.0 Must issue a STARTTLS command first"

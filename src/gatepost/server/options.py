@@ -86,7 +86,7 @@ def _rate_limits(settings: Settings) -> frozenset[Stage]:
         limited.add(Stage.MAIL_RATE)
     if settings[p.SMTPD_CLIENT_RECIPIENT_RATE_LIMIT]:
         limited.add(Stage.RCPT_RATE)
-    if settings[p.SMTPD_CLIENT_NEW_TLS_SESSION_RATE_LIMIT]:
+    if settings[p.SMTPD_CLIENT_NEW_TLS_SESSION_RATE_LIMIT] or settings[p.SMTPD_TLS_REQ_CCERT]:
         limited.add(Stage.NEW_TLS)
     return frozenset(limited)
 

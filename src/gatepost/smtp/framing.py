@@ -13,10 +13,8 @@ from __future__ import annotations
 import re
 
 PIECE = 2048  # a longer line without an end is passed on in parts
-
-
-# One pass for what keeps a block from being passed on as it is: a line that begins with a dot, an LF without its CR.
-_ODD = re.compile(rb"\n(?:\.|(?<!\r\n))")
+_ODD = re.compile(rb"\r(?!\n[^.])")  # a stray CR, or the line end before a dot or before what has not come yet
+_DOT = ord(".")
 
 
 class DotData:
@@ -39,11 +37,12 @@ class DotData:
                 self.done = True
                 return b"", 3
             odd = _ODD.search(data)
-            end = data.find(b"\r\n.\r\n", max(odd.start() - 1, 0)) if odd is not None else -1
+            first = len(data) if odd is None else odd.start()
+            end = data.find(b"\r\n.\r\n", first)
             used = end + 2 if end >= 0 else data.rfind(b"\n") + 1
             if used:
                 block = data[:used]
-                plain = odd is None or odd.start() == end + 1 > 0  # the first odd line is the end
+                plain = first >= used - 2  # neither stray CRs nor dots at the beginning of a line, but the first
                 if _ends_in_crlf(block, plain):
                     if end >= 0:
                         self.done = True
@@ -98,11 +97,8 @@ class DotData:
         return line.replace(b"\r", b" ") if self.replace_stray and b"\r" in line else line
 
 
-_DOT = ord(".")
-
-
 def _ends_in_crlf(block: bytes, paired: bool) -> bool:
-    """Does the block hold CR and LF in pairs only? `paired`: each LF is known to have its CR."""
+    """Does the block hold CR and LF in pairs only? `paired`: each CR is known to have its LF."""
     # Deleting is faster than counting.
     without_lf = len(block.replace(b"\n", b""))
     if without_lf != len(block.replace(b"\r", b"")):

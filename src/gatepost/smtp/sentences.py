@@ -97,8 +97,10 @@ def unsupported(argument: str) -> Reply:
     return Reply(555, "5.5.4", f"Unsupported option: {argument}")
 
 
-def denied(namaddr: str) -> Reply:
-    """What a client hears that was refused at the greeting."""
+def denied(first: Reply, namaddr: str) -> Reply:
+    """What a client hears that was refused before: a reply that hangs up is said again."""
+    if first.hangs_up:
+        return first
     return Reply(503, "5.7.0", f"Error: access denied for {namaddr}")
 
 

@@ -133,7 +133,13 @@ class Session:
             self.verb = ""
         self._mode = self._read_command
         if Stage.NEW_TLS in self.options.rate_limits:
-            self.ask(Stage.NEW_TLS, None, lambda answer: None if answer.reply is None else self.say(answer.reply))
+            self.ask(Stage.NEW_TLS, None, self._tls_judged)
+
+    def _tls_judged(self, answer: events.Answered) -> None:
+        if answer.context == "next command":  # after the handshake the client has the first word
+            self.access_denied = answer.reply
+        elif answer.reply is not None:
+            self.say(answer.reply)
 
     def _elapsed(self, _: events.Elapsed) -> None:
         if self._answer is not None:
@@ -216,6 +222,7 @@ class Session:
         self.reset()
         self._out.append(HangUp())
         self._closed = True
+        self._mode = _wait  # not a method of ours: a session that refers to itself would wait for the collector
         self.inbox.drop()
 
     def overheard(self, verb: str, ends_group: bool, skip: int = 0) -> bool:
@@ -327,7 +334,7 @@ class Session:
             self._unknown(text, words[0].text)
             return
         if self.access_denied is not None and name != "QUIT":
-            self.say(sentences.denied(self.rights.namaddr), failed=True)
+            self.say(sentences.denied(self.access_denied, self.rights.namaddr), failed=True)
             return
         if options.tls_enforced and not self.tls and not command.before_tls:
             self.say(sentences.STARTTLS_FIRST, failed=True)
@@ -373,7 +380,7 @@ class Session:
             self._out.append(Send(sentences.GOODBYE))
             self.end("")
         elif self.access_denied is not None:
-            self.say(sentences.denied(self.rights.namaddr), failed=True)
+            self.say(sentences.denied(self.access_denied, self.rights.namaddr), failed=True)
         elif options.strict_groups and self.overheard("UNKNOWN", True):
             return
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gatepost.observe import lines
 from gatepost.server.answers.asking import LATER, Answer, facts, find_rights, matches_client, told
 from gatepost.server.answers.identification import new_tls
+from gatepost.smtp.events import Answered
 from gatepost.smtp.reply import Reply
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def connect(on: Performer, _: object) -> Answer | Coroutine[Any, Any, Answer]:
     """Limits per client address, then client restrictions where they are not delayed."""
     service = on.service
     excepted = on.session.rights.xclient or matches_client(on, service.lists.limit_exceptions)
-    if isinstance(excepted, bool) and not service.policy.needs("client") and not service.rates.new_tls:
+    if isinstance(excepted, bool) and not service.policy.needs("client") and not on.session.tls:
         on.limited = not excepted
         return _limits(on)
     return _judged(on, excepted)
@@ -88,8 +89,9 @@ async def _judged(on: Performer, excepted: bool | Awaitable[bool]) -> Answer:
     on.limited = not (excepted if isinstance(excepted, bool) else await excepted)
     first = not on.admitted
     refusal: Answer = _limits(on)
-    if refusal is None and first and on.session.tls and service.rates.new_tls:  # wrapper mode: the handshake is over
+    if refusal is None and first and on.session.tls:  # wrapper mode: the handshake is over
         refusal = await new_tls(on, None)
+        refusal = refusal.reply if isinstance(refusal, Answered) else refusal
     if refusal is None and service.policy.needs("client"):
         return told(on, await service.policy.decide("client", facts(on)), None)
     return refusal

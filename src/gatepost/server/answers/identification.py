@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gatepost.config import parameters as p
 from gatepost.lookup.ask import LookupFailure
 from gatepost.server import identity
 from gatepost.server.answers.asking import Answer, find_rights
@@ -30,9 +31,13 @@ async def starttls(on: Performer, _: object) -> Answer:
 
 
 async def new_tls(on: Performer, _: object) -> Answer:
-    """The same limit after the handshake: a resumed session is not a new one."""
+    """The same limit after the handshake (a resumed session is not a new one), and smtpd_tls_req_ccert."""
     service, client = on.service, on.client
-    if on.connection.resumed or not on.limited:
+    lacking = _lacking_certificate(on)
+    if lacking:
+        on.teller.info(f"NOQUEUE: abort: TLS from {client.namaddr}: {lacking}")
+        return Answered(Reply(421, "4.7.1", f"{service.options.hostname} Error: {lacking}"), "next command")
+    if not service.rates.new_tls or on.connection.resumed or not on.limited:
         return None
     count = service.limits.new_tls(service.name, client.address)
     if count <= service.rates.new_tls:
@@ -40,6 +45,16 @@ async def new_tls(on: Performer, _: object) -> Answer:
     on.teller.warning(f"New TLS session rate limit exceeded: {count} from {client.namaddr} for service {service.name}")
     text = f"{service.options.hostname} Error: too many new TLS sessions from {client.namaddr}"
     return Reply(421, "4.7.0", text)
+
+
+def _lacking_certificate(on: Performer) -> str:
+    """What smtpd_tls_req_ccert misses, where TLS is demanded; "" for nothing."""
+    tls = on.connection.secured
+    if tls is None or not on.service.settings[p.SMTPD_TLS_REQ_CCERT] or not on.service.options.tls_enforced:
+        return ""
+    if not tls.peer_present:
+        return "No client certificate presented"
+    return "" if tls.peer_trusted else "Client certificate not trusted"
 
 
 async def auth(on: Performer, step: AuthStep) -> Answer:
