@@ -141,7 +141,7 @@ class Spool:
             draft.failure = failure_of(error)
         if draft.failure is None:
             draft.close()
-            self._writer.submit(message)
+            self._writer.submit_synced(message)
             return
         draft.discard()
         message.error = draft.failure

@@ -49,7 +49,7 @@ class Kept:
 
 
 class Writer:
-    """The thread. Methods are called from the event loop, or from the thread that synced a body file."""
+    """The thread. Methods are called from the event loop; `submit_synced` from the thread that synced a body file."""
 
     def __init__(self, directory: Path, shard: int, loop: asyncio.AbstractEventLoop,
                  settled: Callable[[list[Kept]], None]) -> None:
@@ -83,11 +83,17 @@ class Writer:
         self._thread.join()
 
     def submit(self, message: Kept) -> None:
-        """Write a message with the next batch."""
+        """Write a message with the next batch. The thread is woken when the loop has done what is ready: messages that
+        came together share a commit, and the thread does not fight with their sessions for the interpreter lock."""
         self._pending.append(message)
         if not self._signalled:
             self._signalled = True
-            self._wake.put(None)
+            self._loop.call_soon(self._wake.put, None)
+
+    def submit_synced(self, message: Kept) -> None:
+        """submit, from another thread."""
+        self._pending.append(message)
+        self._wake.put(None)
 
     def remove(self, key: int, file: str | None) -> None:
         """Forget a message, soon."""
