@@ -34,9 +34,10 @@ from gatepost.smtp.reply import Reply
 
 BLOCK_LIMIT = 65536  # bytes of headers that are held until their end is seen
 
-_HEADERS = re.compile(rb"(?:[!-9;-~]++[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*+)*+")
+_HEADERS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*+\n(?:[ \t].*+\n)*+)*+")
 _BEFORE_COLON = re.compile(rb"^([!-9;-~]+)[ \t]+:", re.MULTILINE)
-_NAMES = re.compile(rb"^([!-9;-~]++)[ \t]*:", re.MULTILINE)
+_NAMES = re.compile(rb"\n([!-9;-~]++):")  # in headers with a line end before them and no blanks before the colons
+_NAME = re.compile(rb"^[!-9;-~]++[ \t]*:", re.MULTILINE)
 _VALUE = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*")
 _MAILBOX_LINE = re.compile(rb">*From ")
 _ID = b"\nmessage-id:"
@@ -64,9 +65,8 @@ class ContentPolicy:
         self.hopcount_limit = settings[p.HOPCOUNT_LIMIT]
         self.completion = Completion(settings[p.MYHOSTNAME], settings[p.MYORIGIN],
                                      settings[p.ALWAYS_ADD_MISSING_HEADERS], settings[p.UNDISCLOSED_RECIPIENTS_HEADER])
-        drop = {word.text.lower().encode() for word in settings[p.MESSAGE_DROP_HEADERS]}
-        self.drop = tuple(b"\n" + name + b":" for name in drop)  # as they stand in `Preparation._folded`
-        dropped = b"|".join(map(re.escape, drop)) or b"(?!)"
+        self.drop = frozenset(word.text.lower().encode() for word in settings[p.MESSAGE_DROP_HEADERS])
+        dropped = b"|".join(map(re.escape, self.drop)) or b"(?!)"
         self.dropped = re.compile(rb"^(?:" + dropped + rb")[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*",
                                   re.MULTILINE | re.IGNORECASE)
         local = {word.text.lower() for word in settings[p.LOCAL_HEADER_REWRITE_CLIENTS]}
@@ -97,7 +97,7 @@ class ContentPolicy:
 class Preparation:
     """One message's content on its way to the queue."""
 
-    __slots__ = ("_checker", "_complete", "_envelope", "_first", "_folded", "_headers", "_names", "_policy", "_tail",
+    __slots__ = ("_checker", "_complete", "_envelope", "_first", "_headers", "_names", "_policy", "_tail",
                  "_waiting", "_warning", "checked", "findings", "hops", "message_id")  # fmt: skip
 
     def __init__(self, policy: ContentPolicy, envelope: Envelope, checker: Checker | None, local: bool,
@@ -113,8 +113,7 @@ class Preparation:
         self._first = True
         self._tail = b""  # the beginning of a first line that may be a mailbox separator
         self._headers = True
-        self._folded = b""  # the last headers that were looked at, in lower case, behind a line end
-        self._names: set[bytes] = set()  # of the headers before those
+        self._names: set[bytes] = set()  # of the headers so far, in lower case
         self._waiting = b""  # headers whose end was not seen yet
         self._warning = warning
 
@@ -185,12 +184,10 @@ class Preparation:
         if at >= 0 or end < len(block):
             return self._behind_headers(held[:end], held[end:])
         # Very long headers: pass on all but the last, which may not be complete.
-        cut = max((found.start() for found in _NAMES.finditer(block)), default=0)
+        cut = max((found.start() for found in _NAME.finditer(block)), default=0)
         cut = cut if cut or len(held) < 16 * BLOCK_LIMIT else len(held)
         self._waiting = held[cut:]
-        out = self._look(held[:cut])
-        self._names.update(_NAMES.findall(self._folded))
-        return out
+        return self._look(held[:cut])
 
     def _end(self) -> bytes:
         if not self._headers:
@@ -213,17 +210,16 @@ class Preparation:
         """Take from headers what is to be known; leave out what is to be dropped."""
         if b" :" in block or b"\t:" in block:
             block = _BEFORE_COLON.sub(rb"\1:", block)
-        self._folded = folded = b"\n" + block.lower()
-        received = folded.count(b"\nreceived:")
+        folded = b"\n" + block.lower()
+        names = _NAMES.findall(folded)
+        self._names.update(names)
+        received = names.count(b"received")
         if received:
             self._count_hops(received)
-        if not self.message_id and (at := folded.find(_ID)) >= 0:
-            found = _VALUE.match(block, at + len(_ID) - 1)
+        if not self.message_id and b"message-id" in names:
+            found = _VALUE.match(block, folded.find(_ID) + len(_ID) - 1)
             self.message_id = b" ".join(found[0].split()).decode("utf-8", "surrogateescape") if found else ""
-        for name in self._policy.drop:
-            if name in folded:
-                return self._policy.dropped.sub(b"", block)
-        return block
+        return block if self._policy.drop.isdisjoint(names) else self._policy.dropped.sub(b"", block)
 
     def _count_hops(self, more: int) -> None:
         limit = self._policy.hopcount_limit
@@ -233,11 +229,7 @@ class Preparation:
 
     def _missing(self) -> bytes:
         """Message-ID, Date, From and perhaps To, in cleanup's order."""
-        completion, envelope, folded = self._policy.completion, self._envelope, self._folded
-        if _ID in folded and b"\ndate:" in folded and b"\nfrom:" in folded and not (
-                self._names or completion.undisclosed or b"\nresent-" in folded):
-            return b""
-        names = self._names.union(_NAMES.findall(folded))
+        completion, envelope, names = self._policy.completion, self._envelope, self._names
         resent = b"resent-" if any(name.startswith(b"resent-") for name in names) else b""
         prefix = "Resent-" if resent else ""
         out = ""

@@ -92,7 +92,7 @@ class Message:
         self.envelope = envelope = Envelope(
             queue_id=self.queue_id,
             sender=transaction.sender,
-            recipients=[Recipient(r.address, orcpt=r.orcpt, notify=r.notify) for r in transaction.recipients],
+            recipients=[Recipient(r.address, "", r.orcpt, r.notify) for r in transaction.recipients],
             arrived=time.time(),
             origin=onward,
             body_type=transaction.body,
