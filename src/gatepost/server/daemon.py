@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import pwd
 import resource
@@ -82,6 +83,7 @@ class Daemon:
             await self._work.adopt()
             drop_privileges(manner.user, manner.warn)
             await self._work.begin()
+            gc.freeze()  # what the start has made stays: the collector need not look through it again and again
             self.listeners.start()
             notify("READY=1")
             manner.announce("gatepost: ready on " + ", ".join(self.listeners.names))

@@ -221,8 +221,7 @@ class Session:
         self.observe(Ended(reason, self.where, content, self.counts, self.noted_bare_lf))
         self.reset()
         self._out.append(HangUp())
-        self._closed = True
-        self._mode = _wait  # not a method of ours: a session that refers to itself would wait for the collector
+        self._closed, self._mode = True, _wait  # a session that refers to itself would wait for the collector
         self.inbox.drop()
 
     def overheard(self, verb: str, ends_group: bool, skip: int = 0) -> bool:
