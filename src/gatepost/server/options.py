@@ -47,6 +47,7 @@ def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Opti
         message_size_limit=settings[p.MESSAGE_SIZE_LIMIT],
         line_length_limit=settings[p.LINE_LENGTH_LIMIT],
         refuse_long_commands=ours,
+        soft_bounce=settings[p.SOFT_BOUNCE],
         keep_refused=not ours,
         error_sleep_time=settings[p.SMTPD_ERROR_SLEEP_TIME],
         soft_error_limit=settings[p.SMTPD_SOFT_ERROR_LIMIT],
@@ -86,6 +87,8 @@ def _rate_limits(settings: Settings) -> frozenset[Stage]:
         limited.add(Stage.MAIL_RATE)
     if settings[p.SMTPD_CLIENT_RECIPIENT_RATE_LIMIT]:
         limited.add(Stage.RCPT_RATE)
+    if settings[p.SMTPD_CLIENT_AUTH_RATE_LIMIT]:
+        limited.add(Stage.AUTH_RATE)
     if settings[p.SMTPD_CLIENT_NEW_TLS_SESSION_RATE_LIMIT] or settings[p.SMTPD_TLS_REQ_CCERT]:
         limited.add(Stage.NEW_TLS)
     return frozenset(limited)

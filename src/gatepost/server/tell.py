@@ -106,6 +106,10 @@ def _refused(teller: Teller, fact: facts.Refused) -> None:
     teller.access("reject", "MAIL", fact.text, fact.sender, None)
 
 
+def _data_error(teller: Teller, fact: facts.DataError) -> None:
+    teller.info(f"{_id(teller)}: reject: {fact.stage} from {teller.client.namaddr}: {fact.text}")
+
+
 def _keywords(teller: Teller, fact: facts.KeywordsDiscarded) -> None:
     teller.info(lines.discarding_keywords(fact.keywords))
 
@@ -159,6 +163,7 @@ _TELL: dict[type, Callable[[Teller, Any], None]] = {
     facts.EarlyTalk: _early, facts.NonSmtpCommand: _non_smtp, facts.RequestTooLong: _too_long,
     facts.IllegalAddress: _illegal, facts.UnknownNotify: _notify, facts.BareNewline: _bare,
     facts.MalformedBdat: _bdat, facts.NullBdat: _null_bdat, facts.ContentLimit: _size, facts.Refused: _refused,
-    facts.KeywordsDiscarded: _keywords, facts.AuthFailed: _auth, facts.PlaintextDropped: _dropped,
+    facts.DataError: _data_error, facts.KeywordsDiscarded: _keywords,
+    facts.AuthFailed: _auth, facts.PlaintextDropped: _dropped,
     facts.Ended: _ended, TlsFailed: _tls_failed, ProxyRefused: _proxy, Broken: _broken,
 }

@@ -28,6 +28,7 @@ class Stage(enum.Enum):
     VRFY = "VRFY"
     ETRN = "ETRN"
     AUTH = "AUTH"
+    AUTH_RATE = "AUTH rate"  # may this client try to log in so often?
     STARTTLS = "STARTTLS"
     NEW_TLS = "new TLS session"  # may this client begin TLS sessions so often? Asked after the handshake
     XCLIENT = "XCLIENT"

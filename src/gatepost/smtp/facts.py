@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from gatepost.smtp.turn import EarlyTalk
 
-__all__ = ["AuthFailed", "BareNewline", "ContentLimit", "EarlyTalk", "Ended", "IllegalAddress", "KeywordsDiscarded",
-           "MalformedBdat", "NonSmtpCommand", "NullBdat", "PlaintextDropped", "Refused", "RequestTooLong",
+__all__ = ["AuthFailed", "BareNewline", "ContentLimit", "DataError", "EarlyTalk", "Ended", "IllegalAddress",
+           "KeywordsDiscarded", "MalformedBdat", "NonSmtpCommand", "NullBdat", "PlaintextDropped", "Refused", "RequestTooLong",
            "UnknownNotify"]
 
 
@@ -80,6 +80,14 @@ class Refused:
 
     text: str
     sender: str
+
+
+@dataclass(slots=True)
+class DataError:
+    """A table that the session itself depends on failed; `text` is the reply."""
+
+    stage: str
+    text: str
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Send, Stage, StartTls
-from gatepost.smtp.facts import KeywordsDiscarded, PlaintextDropped
+from gatepost.smtp.facts import DataError, KeywordsDiscarded, PlaintextDropped
 from gatepost.smtp.grammar import Token
 from gatepost.smtp.reply import Reply
 
@@ -36,6 +36,11 @@ def ehlo(session: Session, words: list[Token]) -> None:
 def _hello(session: Session, words: list[Token], stage: Stage) -> None:
     if len(words) < 2:
         session.finish(sentences.SYNTAX_EHLO if stage is Stage.EHLO else sentences.SYNTAX_HELO)
+        return
+    if stage is Stage.EHLO and session.rights.features_unknown:
+        reply = sentences.data_error(session.options.hostname)
+        session.observe(DataError("EHLO", str(reply)))
+        session.finish(reply)
         return
     name = " ".join(word.text for word in words[1:])
 

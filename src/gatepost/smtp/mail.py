@@ -61,7 +61,8 @@ def _mail(session: Session, words: list[Token]) -> None:
             session.finish(sentences.unsupported(word.text) if refusal is _UNKNOWN else refusal)
             return
     if options.message_size_limit and transaction.declared_size > options.message_size_limit:
-        session.observe(Refused(str(sentences.SIZE_LIMIT), sender))
+        reply = sentences.SIZE_LIMIT.softened() if options.soft_bounce else sentences.SIZE_LIMIT
+        session.observe(Refused(str(reply), sender))
         session.finish(sentences.SIZE_LIMIT)
         return
     if transaction.verp and not sender:

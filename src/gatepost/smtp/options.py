@@ -48,6 +48,7 @@ class Options:
     message_size_limit: int = 10240000
     line_length_limit: int = 2048
     refuse_long_commands: bool = False
+    soft_bounce: bool = False  # only for what the log is told; replies are softened on their way out
     keep_refused: bool = False  # a refusal by end-of-data restrictions leaves the transaction open
     error_sleep_time: int = 1
     soft_error_limit: int = 10
@@ -76,7 +77,7 @@ class Options:
     sasl_response_limit: int = 12288
     broken_sasl_clients: bool = False
     command_filter: bool = False
-    rate_limits: frozenset[Stage] = frozenset()  # MAIL_RATE, RCPT_RATE, NEW_TLS where limited
+    rate_limits: frozenset[Stage] = frozenset()  # MAIL_RATE, RCPT_RATE, AUTH_RATE, NEW_TLS where limited
 
     def no_smtp(self, line: str, word: str) -> bool:
         """Does an unknown command show that the client speaks something else: a message header, or a forbidden word?"""
@@ -93,6 +94,7 @@ class Rights:
     namaddr: str = "unknown[unknown]"
     discarded: frozenset[str] = frozenset()  # EHLO keywords in lower case
     silent_discard: bool = False
+    features_unknown: bool = False  # a table about EHLO keywords or rights failed: EHLO is answered 421
     bare_lf: BareLf = BareLf.NORMALIZE
     mechanisms: tuple[str, ...] = ()  # SASL mechanisms on offer; empty hides AUTH in EHLO
     mechanisms_tls: tuple[str, ...] = ()  # the same once TLS is active

@@ -38,6 +38,14 @@ def available(session: Session) -> Reply | None:
 
 def auth(session: Session, words: list[Token]) -> None:
     """AUTH mechanism [initial-response]."""
+    if Stage.AUTH_RATE not in session.options.rate_limits:
+        _auth(session, words)
+        return
+    session.ask(Stage.AUTH_RATE, None,
+                lambda answer: _auth(session, words) if answer.reply is None else session.finish(answer.reply))
+
+
+def _auth(session: Session, words: list[Token]) -> None:
     if session.authenticated:
         session.finish(sentences.AUTH_TWICE)
     elif not 2 <= len(words) <= 3:

@@ -124,6 +124,11 @@ def timeout(host: str) -> Reply:
     return Reply(421, "4.4.2", f"{host} Error: timeout exceeded")
 
 
+def data_error(host: str) -> Reply:
+    """A table that the session itself depends on failed."""
+    return Reply(421, "4.3.0", f"{host} Server local data error")
+
+
 def local_error(host: str) -> Reply:
     """We failed, not the client."""
     return Reply(421, "4.3.0", f"{host} Server local error")

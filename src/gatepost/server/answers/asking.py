@@ -11,6 +11,7 @@ from gatepost.policy.facts import Facts
 from gatepost.policy.verdict import Decision
 from gatepost.server.login import offered
 from gatepost.smtp.events import Answered
+from gatepost.smtp.options import Rights
 from gatepost.smtp.reply import Reply
 
 if TYPE_CHECKING:
@@ -89,11 +90,13 @@ async def listed(on: Performer, matching: Awaitable[bool]) -> bool:
         return False
 
 
-async def find_rights(on: Performer) -> Reply | None:
+async def find_rights(on: Performer) -> None:
+    """What this client may do and see; when a table that says so fails, EHLO will be answered 421."""
     service = on.service
     try:
         on.session.rights = await service.lists.rights(on.client, await offered(on), service.asks)
     except LookupFailure as failure:
+        namaddr = on.client.namaddr
         on.teller.warning(failure.reason)
-        return Reply(421, "4.3.0", f"{service.options.hostname} Server local data error")
-    return None
+        on.teller.warning(f"don't know what EHLO features to announce to {namaddr}")
+        on.session.rights = Rights(namaddr=namaddr, asks=service.asks, features_unknown=True)

@@ -67,7 +67,8 @@ def _named(on: Performer) -> Answer | Coroutine[Any, Any, Answer]:
 
 
 async def _find_rights(on: Performer) -> Answer:
-    return await find_rights(on) or _paused(on)
+    await find_rights(on)
+    return _paused(on)
 
 
 def _paused(on: Performer) -> Answer:

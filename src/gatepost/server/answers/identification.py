@@ -57,15 +57,16 @@ def _lacking_certificate(on: Performer) -> str:
     return "" if tls.peer_trusted else "Client certificate not trusted"
 
 
+async def auth_rate(on: Performer, _: object) -> Answer:
+    """smtpd_client_auth_rate_limit."""
+    service, address = on.service, on.client.address
+    count = service.limits.auth(service.name, address) if on.limited else 0
+    return too_often(on, count, service.rates.auth, "AUTH command", "too many AUTH commands")
+
+
 async def auth(on: Performer, step: AuthStep) -> Answer:
     """One step of a login."""
     if step.first:
-        service = on.service
-        if service.rates.auth and on.limited:
-            count = service.limits.auth(service.name, on.client.address)
-            refusal = too_often(on, count, service.rates.auth, "AUTH command", "too many AUTH commands")
-            if refusal is not None:
-                return refusal
         on.login = Login(step.mechanism)
     login = on.login
     assert login is not None
@@ -88,9 +89,7 @@ async def xclient(on: Performer, attributes: list[tuple[str, str]]) -> Answer:
     on.login = Login("XCLIENT") if presented.login else None
     on.teller.sasl = (("sasl_method", "XCLIENT"), ("sasl_username", presented.login)) if presented.login else ()
     xforward = on.session.rights.xforward  # the peer's own right, whoever it speaks for
-    refusal = await find_rights(on)
-    if refusal is not None:
-        return refusal
+    await find_rights(on)
     on.session.rights = replace(on.session.rights, xforward=xforward)
     return Answered(None, {"helo": presented.helo, "protocol": presented.protocol, "login": presented.login})
 
