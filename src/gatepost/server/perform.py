@@ -188,7 +188,8 @@ _STAGES: dict[Stage, Handler] = {
     Stage.MAIL: envelope.mail, Stage.MAIL_RATE: envelope.mail_rate, Stage.RCPT: envelope.rcpt,
     Stage.RCPT_RATE: envelope.rcpt_rate, Stage.DATA: content.data, Stage.END_OF_MESSAGE: content.end_of_message,
     Stage.VRFY: envelope.vrfy, Stage.ETRN: envelope.etrn, Stage.AUTH: identification.auth,
-    Stage.AUTH_RATE: identification.auth_rate, Stage.STARTTLS: identification.starttls, Stage.NEW_TLS: identification.new_tls,
+    Stage.AUTH_RATE: identification.auth_rate, Stage.STARTTLS: identification.starttls,
+    Stage.NEW_TLS: identification.new_tls,
     Stage.XCLIENT: identification.xclient, Stage.XFORWARD: identification.xforward, Stage.PAUSE: greeting.pause,
     Stage.COMMAND: identification.command,
 }

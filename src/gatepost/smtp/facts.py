@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from gatepost.smtp.turn import EarlyTalk
 
 __all__ = ["AuthFailed", "BareNewline", "ContentLimit", "DataError", "EarlyTalk", "Ended", "IllegalAddress",
-           "KeywordsDiscarded", "MalformedBdat", "NonSmtpCommand", "NullBdat", "PlaintextDropped", "Refused", "RequestTooLong",
-           "UnknownNotify"]
+           "KeywordsDiscarded", "MalformedBdat", "NonSmtpCommand", "NullBdat", "PlaintextDropped", "Refused",
+           "RequestTooLong", "UnknownNotify"]
 
 
 @dataclass(slots=True)
