@@ -256,16 +256,18 @@ class Queue:
         if message.deleted or message.key in self._deferred.held:
             self._store(message)
             return
-        groups: dict[Destination, list[Recipient]] = {}
         message.delayed = []
+        if len(message.open) == 1:  # nearly every message
+            job = Job(message, message.open, self._sites.site(await self._destination(message, message.open[0])))
+            message.under_way = 1
+            if not self._refused(job) and self._sites.begin(job):
+                await self._try(job)
+            return
+        groups: dict[Destination, list[Recipient]] = {}
         for recipient in message.open:
             destination = await self._destination(message, recipient)
             groups.setdefault(destination, []).append(recipient)
-        jobs: list[Job] = []
-        for destination, recipients in groups.items():
-            most = self.rules.recipients(destination.transport) or len(recipients)
-            jobs += [Job(message, recipients[at:at + most], self._sites.site(destination))
-                     for at in range(0, len(recipients), most)]
+        jobs = self._sites.jobs(message, groups)
         message.under_way = len(jobs) + 1
         last: Job | None = None
         for job in jobs:
@@ -350,6 +352,9 @@ class Queue:
         """One delivery less is under way; after the last one, what next?"""
         message.under_way -= 1
         if message.under_way:
+            return
+        if not (message.open or message.delayed or message.failed or message.succeeded):
+            self._store(message)
             return
         now, envelope = self._clock(), message.envelope
         expired = now >= self.rules.expires(envelope.arrived, bounce=not envelope.sender)

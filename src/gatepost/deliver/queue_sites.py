@@ -9,7 +9,7 @@ what is queued for it is deferred at once. This file must not know how deliverie
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gatepost.deliver.envelope import Recipient
@@ -65,6 +65,15 @@ class Sites:
                 line = self._lines[transport] = Line()
             site = self._sites[destination] = Site(destination, line, self.rules.concurrency(transport))
         return site
+
+    def jobs(self, message: Message, groups: Mapping[Destination, list[Recipient]]) -> list[Job]:
+        """A message's deliveries, none with more recipients than its transport takes."""
+        jobs: list[Job] = []
+        for destination, recipients in groups.items():
+            most = self.rules.recipients(destination.transport) or len(recipients)
+            jobs += [Job(message, recipients[at:at + most], self.site(destination))
+                     for at in range(0, len(recipients), most)]
+        return jobs
 
     def begin(self, job: Job) -> bool:
         """Take a place for the delivery. False: it waits until end() gives it one."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 SHOWN = 100  # bytes of an offence that a line shows
 COMMANDS = ("helo", "ehlo", "xclient", "xforward", "starttls", "auth", "mail", "rcpt", "data", "bdat", "rset", "noop",
@@ -26,6 +27,7 @@ def escaped(data: bytes, limit: int = SHOWN) -> str:
     return "".join([_ESCAPED[byte] for byte in data[:limit]])
 
 
+@lru_cache(maxsize=1024)  # a message names the same few addresses in several lines
 def external(address: str) -> str:
     """An address in the form that SMTP uses: the local part quoted where it must be (RFC 5321 4.1.2)."""
     local, at, domain = address.rpartition("@")
@@ -177,9 +179,10 @@ def delivery(
 ) -> str:
     """One recipient's result. `delays` in seconds: before the queue manager, in it, connecting, transmitting."""
     before = f", orig_to=<{external(original)}>" if original and original != recipient else ""
-    stages = "/".join(map(seconds, delays))
+    total = sum(delays)
+    stages = "/".join(map(seconds, delays)) if total >= 0.01 or len(delays) != 4 else "0/0/0/0"
     return (
-        f"{queue_id}: to=<{external(recipient)}>{before}, relay={relay}, delay={seconds(sum(delays))}, "
+        f"{queue_id}: to=<{external(recipient)}>{before}, relay={relay}, delay={seconds(total)}, "
         f"delays={stages}, dsn={dsn}, status={status} ({text})"
     )
 

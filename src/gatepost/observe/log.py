@@ -17,7 +17,6 @@ import re
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -54,7 +53,7 @@ class Sink(Protocol):
 class Shape:
     """How a line looks. Knows host and process id; keeps the time stamp of the current second."""
 
-    __slots__ = ("_second", "_stamp", "host", "json", "pid")
+    __slots__ = ("_heads", "_heads_at", "_second", "_stamp", "host", "json", "pid")
 
     def __init__(self, host: str, pid: int, json: bool) -> None:
         self.host = host.partition(".")[0] or "localhost"
@@ -62,6 +61,8 @@ class Shape:
         self.json = json
         self._second = -1
         self._stamp = ""
+        self._heads: dict[tuple[str, int], str] = {}  # what stands before the text in this second, by tag and process
+        self._heads_at = -1
 
     def stamp(self, at: float) -> str:
         """`Nov 24 02:00:01` in local time."""
@@ -75,7 +76,13 @@ class Shape:
         """One line for a file, with its newline."""
         at, severity, tag, text, fields = line
         if not self.json:
-            return f"{self.stamp(at)} {self.host} {tag}[{self.pid}]: {text}\n"
+            if int(at) != self._heads_at:
+                self._heads_at = int(at)
+                self._heads.clear()
+            head = self._heads.get((tag, self.pid))
+            if head is None:
+                head = self._heads[tag, self.pid] = f"{self.stamp(at)} {self.host} {tag}[{self.pid}]: "
+            return f"{head}{text}\n"
         whole = {"time": _iso(at), "host": self.host, "tag": tag, "pid": self.pid, "severity": severity, "text": text}
         return json.dumps(whole | dict(fields or {}), ensure_ascii=False, default=str) + "\n"
 
@@ -227,7 +234,7 @@ class Log:
         self._sinks = list(sinks)
         self._shape = Shape(host, os.getpid() if pid is None else pid, json)
         self._clock = clock
-        self._waiting: deque[Line] = deque()
+        self._waiting: list[Line] = []
         self._scheduled = False
         self._writing = threading.Lock()
 
@@ -264,7 +271,8 @@ class Log:
         """Write what waits, in the order in which it was said."""
         with self._writing:
             self._scheduled = False
-            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            lines = self._waiting[:]  # other threads may add at the end meanwhile
+            del self._waiting[: len(lines)]
             if lines:
                 for sink in self._sinks:
                     sink.write(lines, self._shape)
