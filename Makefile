@@ -4,6 +4,7 @@
 #   make test     linters, types, layers, tests; uses Debian's mail programs as peers where they can be installed
 #   make check    linters, types and layers only
 #   make bench    measure beside a real Postfix
+#   make fuzz     a million random and mutated byte streams through the SMTP core
 #   make clean    remove the virtual environment and every cache
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ ARGS ?=
 # The programs of others that the tests speak to. Each test that needs one says so and skips by name without it.
 PEERS := postfix postfix-pcre swaks fail2ban pflogsumm amavisd-new iproute2
 
-.PHONY: serve test check bench peers clean
+.PHONY: serve test check bench fuzz peers clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.serves
@@ -31,6 +32,9 @@ check: $(VENV)/.tests
 
 bench: $(VENV)/.tests peers
 	$(BIN)/python -m bench.run $(ARGS)
+
+fuzz: $(VENV)/.tests
+	GATEPOST_FUZZ=1000000 $(BIN)/pytest -q tests/smtp/test_fuzz.py $(ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
