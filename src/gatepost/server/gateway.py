@@ -105,6 +105,8 @@ class Gateway:
             attend = _attendant(service)
             found += [Door(endpoint, service.terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
         _check_tables(configuration, world)
+        for warning in mailbox_warnings(configuration.main, root=os.geteuid() == 0):
+            self._log.warning(tag, warning)
         return found
 
     async def adopt(self) -> None:
@@ -279,6 +281,20 @@ def _trusted_proxies(settings: Settings, world: World) -> Callable[[str], bool]:
 
 def _tag(settings: Settings, daemon: str) -> str:
     return f"{settings[p.SYSLOG_NAME]}/{daemon}"
+
+
+def mailbox_warnings(settings: Settings, *, root: bool) -> list[str]:
+    """What an operator should know whose mailboxes belong to several users: without root we write as one."""
+    user = settings[p.GATEPOST_USER]
+    if not root or not user:
+        return []
+    found = []
+    for agent, transport, domains in (("local", p.LOCAL_TRANSPORT, p.MYDESTINATION),
+                                      ("virtual", p.VIRTUAL_TRANSPORT, p.VIRTUAL_MAILBOX_DOMAINS)):
+        if settings[domains] and settings[transport].partition(":")[0].strip() == agent:
+            found.append(f"{transport.name} = {settings[transport]}: mailboxes are written as {user}, and those of "
+                         "other users cannot be; deliver by LMTP, or set gatepost_user to nothing to stay root")
+    return found
 
 
 def _give_to(directory: Path, user: str) -> None:
