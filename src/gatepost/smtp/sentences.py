@@ -80,7 +80,6 @@ TLS_ACTIVE = Reply(554, "5.5.1", "Error: TLS already active")
 TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS not available due to local problem")
 AUTH_NOT_ENABLED = Reply(503, "5.5.1", "Error: authentication not enabled")
 AUTH_TWICE = Reply(503, "5.5.1", "Error: already authenticated")
-AUTH_NEEDS_TLS = Reply(504, "5.5.4", "Encryption required for requested authentication mechanism")
 AUTH_ABORTED = Reply(501, "5.7.0", "Authentication aborted")
 AUTH_TOO_LONG = Reply(500, "5.5.6", "SASL response limit exceeded")
 NOT_AUTHORISED = Reply(550, "5.7.0", "Error: insufficient authorization")
@@ -127,11 +126,6 @@ def timeout(host: str) -> Reply:
 def data_error(host: str) -> Reply:
     """A table that the session itself depends on failed."""
     return Reply(421, "4.3.0", f"{host} Server local data error")
-
-
-def local_error(host: str) -> Reply:
-    """We failed, not the client."""
-    return Reply(421, "4.3.0", f"{host} Server local error")
 
 
 def discarded(count: int) -> Reply:
