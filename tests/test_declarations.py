@@ -45,9 +45,11 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 
 
 def reached(directly: set[str]) -> set[str]:
-    """Besides what code takes directly: LMTP twins, one transport's values, and what defaults of these refer to."""
+    """Besides what code takes directly: twins (LMTP, TLS of screening), one transport's values, and what defaults of
+    these refer to."""
     found = set(directly)
     found |= {lmtp(DECLARED[name]).name for name in directly if name.startswith("smtp_")}
+    found |= {p.POSTSCREEN_TLS_TWINS[name] for name in directly if name in p.POSTSCREEN_TLS_TWINS}
     rests = {name.removeprefix("default_") for name in directly} & set(HONOURED_PER_TRANSPORT)
     found |= {name for name in DECLARED for rest in rests if name.endswith(f"_{rest}")}
     waiting = list(found)
@@ -86,8 +88,8 @@ def test_nothing_is_both_declared_and_unsupported() -> None:
 
 
 def test_a_parameter_that_nobody_uses_is_seen() -> None:
-    directly = {name for name in PYTHON_NAMES if name != "smtpd_banner"}
-    assert "smtpd_banner" not in reached(directly - {"smtpd_banner"})
+    directly = {name for name in PYTHON_NAMES if name != "smtpd_noop_commands"}
+    assert "smtpd_noop_commands" not in reached(directly - {"smtpd_noop_commands"})
 
 
 def test_use_is_seen_through_defaults_twins_and_transports() -> None:

@@ -40,14 +40,14 @@ OF_NO_CONCERN = frozenset("""
     ipc_ttl lmdb_map_size lmtp_connection_cache_destinations lmtp_skip_quit_response lmtp_tls_connection_reuse
     lmtp_tls_session_cache_database lmtp_tls_session_cache_timeout mail_release_date mailq_path manpage_directory
     max_idle max_use meta_directory multi_instance_directories multi_instance_enable multi_instance_group
-    multi_instance_wrapper newaliases_path openssl_path process_id_directory proxy_read_maps proxy_write_maps
-    qmgr_message_recipient_limit readme_directory sample_directory sendmail_path service_throttle_time setgid_group
-    shlib_directory smtp_connection_cache_destinations smtp_skip_quit_response smtp_tls_connection_reuse
-    smtp_tls_session_cache_database smtp_tls_session_cache_timeout smtpd_tls_always_issue_session_ids
-    smtpd_tls_session_cache_database sun_mailtool_compatibility tls_daemon_random_bytes tls_random_bytes
-    tls_random_exchange_name tls_random_prng_update_period tls_random_reseed_period tls_random_source
-    tlsproxy_service_name trigger_timeout
-    """.split())  # noqa: SIM905 -- 68 names read better without quotes
+    multi_instance_wrapper newaliases_path openssl_path postscreen_watchdog_timeout process_id_directory
+    proxy_read_maps proxy_write_maps qmgr_message_recipient_limit readme_directory sample_directory sendmail_path
+    service_throttle_time setgid_group shlib_directory smtp_connection_cache_destinations smtp_skip_quit_response
+    smtp_tls_connection_reuse smtp_tls_session_cache_database smtp_tls_session_cache_timeout
+    smtpd_tls_always_issue_session_ids smtpd_tls_session_cache_database sun_mailtool_compatibility
+    tls_daemon_random_bytes tls_random_bytes tls_random_exchange_name tls_random_prng_update_period
+    tls_random_reseed_period tls_random_source tlsproxy_service_name trigger_timeout
+    """.split())  # noqa: SIM905 -- 69 names read better without quotes
 """Parameters about Postfix's own files, processes and caches: nothing is missed when they have no effect."""
 ABOUT_MILTERS = "milter_"
 """How milters are spoken to: of no concern while to have one is an error (honesty.py)."""

@@ -15,5 +15,7 @@ from gatepost.config.parameters.identity import *
 from gatepost.config.parameters.lmtp import *
 from gatepost.config.parameters.ours import *
 from gatepost.config.parameters.queue import *
+from gatepost.config.parameters.screening import *
+from gatepost.config.parameters.screening_tls import *
 from gatepost.config.parameters.security import *
 from gatepost.config.parameters.session import *
