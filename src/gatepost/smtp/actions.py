@@ -35,6 +35,8 @@ class Stage(enum.Enum):
     XFORWARD = "XFORWARD"
     PAUSE = "PAUSE"  # tarpit: answer after `subject` seconds
     COMMAND = "COMMAND"  # smtpd_command_filter: answer context = the command to use
+    SCREEN = "SCREEN"  # is it known already, allowed, denied? Answer context = its standing
+    GREET_WAIT = "GREET WAIT"  # wait before the greeting: see screen/actions.py
 
     __hash__ = object.__hash__  # a dozen look-ups a message; Enum's own is written in Python
 
