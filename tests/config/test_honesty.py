@@ -24,12 +24,16 @@ CASES: list[tuple[str, str, str, list[str]]] = [
     ("accepted by the operator", "gatepost_accept_unfiltered = yes\nsmtpd_milters = inet:127.0.0.1:1", SMTPD,
      ["d/main.cf:2: warning: service smtp: smtpd_milters is not supported: mail passes without it: "
       "'inet:127.0.0.1:1'"]),
-    ("postscreen", "", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd",
-     ["d/master.cf:1: warning: service smtp: postscreen is served as smtpd, without screening"]),
+    ("postscreen", "", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd", []),
+    ("postscreen with nothing behind it", "", "smtp inet n - n - 1 postscreen\nsmtpd unix - - n - - smtpd",
+     ["d/master.cf:1: warning: service smtp: there is no service smtpd of type pass: clients that passed screening are "
+      "served with the settings of smtp itself"]),
+    ("a PROXY header that postscreen has taken", "",
+     "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n  -o smtpd_upstream_proxy_protocol=haproxy",
+     ["d/master.cf:3: warning: ignoring non-empty smtpd_upstream_proxy_protocol setting behind postscreen"]),
     ("a milter of the smtpd behind postscreen", "",
      "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n  -o smtpd_milters=unix:x",
-     ["d/master.cf:1: warning: service smtp: postscreen is served as smtpd, without screening",
-      f"d/master.cf:3: error: service smtpd: smtpd_milters is not supported: mail would pass without it {ERROR}: "
+     [f"d/master.cf:3: error: service smtpd: smtpd_milters is not supported: mail would pass without it {ERROR}: "
       "'unix:x'"]),
     ("a delivery agent has no milters", "smtpd_milters = inet:127.0.0.1:1", "smtp unix - - n - - smtp", []),
     ("honoured in part", "canonical_maps = hash:x", SMTPD,

@@ -1,9 +1,8 @@
-"""What would an operator believe that is not so? Filters that mail would pass without, screening that is not done.
+"""What would an operator believe that is not so? Filters that mail would pass without, a service that is not there.
 
 A milter or a before-queue filter that is set and not run is an error: mail would come in unexamined, and nobody would
-see it; `gatepost_accept_unfiltered = yes` makes it a warning. A postscreen service is served without screening, and a
-warning says so, for refusing it would stop mail. This file must not know parameters that are not read at all: those are
-check.py's.
+see it; `gatepost_accept_unfiltered = yes` makes it a warning. This file must not know parameters that are not read at
+all: those are check.py's.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ def problems(configuration: Configuration) -> Iterator[Problem]:
     for service in configuration.services:
         command = service.command.rpartition("/")[2]
         if command == "postscreen" and service.type == "inet":
-            yield Problem("warning", f"service {service.name}: postscreen is served as smtpd, without screening",
-                          service.span)
+            yield from _behind_screening(configuration, service)
         if command in ("smtpd", "postscreen") and service.type in ("inet", "unix"):
             try:
                 yield from _unfiltered(configuration.serving(service))
@@ -46,6 +44,21 @@ def problems(configuration: Configuration) -> Iterator[Problem]:
         span = configuration.main.span(name)
         if span is not None and written is not None and written.text.strip():
             yield Problem("warning", f"parameter {name} is honoured in part: {missing}", span)
+
+
+def _behind_screening(configuration: Configuration, service: Service) -> Iterator[Problem]:
+    try:
+        behind = smtpd_behind(configuration, service)
+        settings = configuration.settings(behind)
+        if behind is service:
+            name = settings[p.SMTPD_SERVICE_NAME]
+            yield Problem("warning", f"service {service.name}: there is no service {name} of type pass: clients that "
+                          f"passed screening are served with the settings of {service.name} itself", service.span)
+        elif settings[p.SMTPD_UPSTREAM_PROXY_PROTOCOL]:
+            yield Problem("warning", "ignoring non-empty smtpd_upstream_proxy_protocol setting behind postscreen",
+                          settings.span(p.SMTPD_UPSTREAM_PROXY_PROTOCOL))
+    except ConfigError:  # a value that does not read is reported by check.py
+        return
 
 
 def _unfiltered(settings: Settings) -> Iterator[Problem]:
