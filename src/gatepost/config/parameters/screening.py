@@ -127,3 +127,13 @@ GATEPOST_GREET_WAIT = one_of("gatepost_greet_wait",
     client, its TCP has acknowledged the first line, and it was never caught before.""")
 GATEPOST_GREET_WAIT_MINIMUM = number("gatepost_greet_wait_minimum", "300", """
     Milliseconds that the greeting waits at least, when gatepost_greet_wait is adaptive.""", high=60000)
+
+GATEPOST_SCREEN_RETENTION = one_of("gatepost_screen_retention",
+    "${{$gatepost_compatibility} == {postfix} ? {any} : {all}}", ("any", "all"), """
+    When a record is old: when `any` of its passes has been over for postscreen_cache_retention_time, as in Postfix, or
+    only when `all` have. With `any`, a pass of 30 days is forgotten with the pass of an hour beside it.""")
+GATEPOST_SCREEN_HISTORY_LIMIT = number("gatepost_screen_history_limit", "10000", """
+    How many catches are remembered, with trial, action and evidence, for `gatepost screen` and for an adaptive
+    greeting. 0: none.""")
+GATEPOST_SCREEN_HISTORY_TIME = duration("gatepost_screen_history_time", "30d", """
+    How long a catch is remembered.""", low=1)
