@@ -33,7 +33,7 @@ from gatepost.lookup.world import World
 from gatepost.observe.log import Log
 from gatepost.policy.evaluate import Policy
 from gatepost.policy.facts import Client, NameStatus
-from gatepost.server.connection import Connection
+from gatepost.server.attend import attendant
 from gatepost.server.connections import Connections
 from gatepost.server.endpoints import endpoints, takes_smtp
 from gatepost.server.limits import Limits
@@ -41,14 +41,11 @@ from gatepost.server.listener import Door
 from gatepost.server.login import Logins
 from gatepost.server.message import Intake
 from gatepost.server.options import ClientLists, options_of
-from gatepost.server.perform import Performer
 from gatepost.server.replies import Wording
 from gatepost.server.room import Room
 from gatepost.server.service import Rates, Service
 from gatepost.server.terms import Terms
 from gatepost.server.tls_kept import KeptTls
-from gatepost.smtp.options import Rights
-from gatepost.smtp.session import Session
 from gatepost.span import ConfigError, Span
 
 Load = Callable[[], Configuration]
@@ -102,7 +99,7 @@ class Gateway:
         for entry in entries:
             settings = configuration.serving(entry)
             service = self._service(configuration, entry, settings, world)
-            attend = _attendant(service)
+            attend = attendant(service)
             found += [Door(endpoint, service.terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
         _check_tables(configuration, world)
         for warning in mailbox_warnings(configuration.main, root=os.geteuid() == 0):
@@ -304,25 +301,6 @@ def _give_to(directory: Path, user: str) -> None:
         return  # drop_privileges tells that
     for path in (directory, *directory.rglob("*")):
         os.chown(path, entry.pw_uid, entry.pw_gid)
-
-
-def _attendant(service: Service) -> Callable[[Connection], tuple[Session, Performer]]:
-    """What serves a new connection of this service."""
-    with_port = service.settings[p.SMTPD_CLIENT_PORT_LOGGING]
-
-    def attend(connection: Connection) -> tuple[Session, Performer]:
-        client = Client(
-            address=connection.peer_address,
-            port=connection.peer_port,
-            server_address=connection.local_address,
-            server_port=connection.local_port,
-        )
-        if with_port:
-            client.namaddr += f":{client.port}"
-        session = Session(service.options, Rights(namaddr=client.namaddr, asks=service.asks))
-        return session, Performer(connection, service, session, client)
-
-    return attend
 
 
 def _check_tables(configuration: Configuration, world: World) -> None:
