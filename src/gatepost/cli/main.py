@@ -1,7 +1,7 @@
 """The command line: arguments to calls, no decisions.
 
-`gatepost serve | config | queue`. What is wrong with the operator's input is one clear line on standard error and exit
-status 2; a bug is a traceback.
+`gatepost serve | config | queue | screen`. What is wrong with the operator's input is one clear line on standard error
+and exit status 2; a bug is a traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gatepost.cli import queue
+from gatepost.cli import queue, screen
 from gatepost.cli.options import ConfigDirectory, State, fail
 from gatepost.cli.serving import configuration
 from gatepost.cli.serving import serve as run
@@ -22,6 +22,7 @@ LISTEN = "127.0.0.1:2525"
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="A mail gateway that makes SMTP clients take turns.")
 app.add_typer(queue.app, name="queue")
+app.add_typer(screen.app, name="screen")
 
 
 @app.command()

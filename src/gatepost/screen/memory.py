@@ -21,10 +21,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from enum import Enum
 
-from gatepost.config import parameters as p
 from gatepost.config.settings import Settings
 from gatepost.observe.log import printable
-from gatepost.screen.memory_places import open_store
+from gatepost.screen.memory_places import bounds_of, open_store
 from gatepost.screen.memory_store import Catch, HistoryBounds, Store, StoreFailure
 
 __all__ = ["NOT_KNOWN", "Catch", "Memory", "NotKnown"]
@@ -73,8 +72,7 @@ class Memory:
            clock: Callable[[], float] = time.time) -> Memory:
         """What the settings ask for. Opens nothing yet: by the first use the process is the user that it stays.
         ConfigError for a postscreen_cache_map that cannot be one."""
-        bounds = HistoryBounds(settings[p.GATEPOST_SCREEN_HISTORY_LIMIT], settings[p.GATEPOST_SCREEN_HISTORY_TIME])
-        return cls(open_store(settings, bounds, warn), bounds, warn=warn, info=info, clock=clock)
+        return cls(open_store(settings, warn), bounds_of(settings), warn=warn, info=info, clock=clock)
 
     @property
     def configured(self) -> bool:

@@ -26,24 +26,31 @@ from gatepost.span import ConfigError
 FILES = ("btree", "hash", "lmdb", "cdb", "dbm", "sdbm")
 
 
-def open_store(settings: Settings, bounds: HistoryBounds, warn: Callable[[str], None]) -> Store | None:
-    """The store; None when nothing is to be remembered. ConfigError for what cannot be one."""
+def bounds_of(settings: Settings) -> HistoryBounds:
+    """How much of the history is kept."""
+    return HistoryBounds(settings[p.GATEPOST_SCREEN_HISTORY_LIMIT], settings[p.GATEPOST_SCREEN_HISTORY_TIME])
+
+
+def open_store(settings: Settings, warn: Callable[[str], None], *, create: bool = True) -> Store | None:
+    """The store; None when nothing is to be remembered. ConfigError for what cannot be one. `create` False: a file
+    that is not there is a failure of the store."""
     spec = settings[p.POSTSCREEN_CACHE_MAP].strip()
     if not spec:
         return None
     try:
-        return _of(spec, settings, bounds, warn)
+        return _of(spec, settings, warn, create)
     except ConfigError as error:
         raise ConfigError(f"postscreen_cache_map: {error.message}", error.span or
                           settings.span(p.POSTSCREEN_CACHE_MAP), error.text or spec) from None
 
 
-def _of(spec: str, settings: Settings, bounds: HistoryBounds, warn: Callable[[str], None]) -> Store:
+def _of(spec: str, settings: Settings, warn: Callable[[str], None], create: bool) -> Store:
+    bounds = bounds_of(settings)
     kind, _, name = spec.removeprefix("proxy:").partition(":")
     if not name or any(letter.isspace() for letter in spec):
         raise ConfigError('expecting one table in "type:name" form', text=spec)
     if kind in FILES:
-        return SqliteStore(Path(settings[p.QUEUE_DIRECTORY], name + ".sqlite"), bounds, warn)
+        return SqliteStore(Path(settings[p.QUEUE_DIRECTORY], name + ".sqlite"), bounds, warn, create=create)
     if kind == "redis" and spec.startswith("redis:"):
         retention = settings[p.POSTSCREEN_CACHE_RETENTION_TIME]
         return RedisStore.of(name, Opening(_no_member, settings.text, warn, warn), bounds, retention)

@@ -216,6 +216,8 @@ class SqliteStore:
         self._opened = found
         if self._create:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        elif found is None:
+            raise FileNotFoundError("there is no such file")
         mode = "rwc" if self._create else "rw"
         self._connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode={mode}", uri=True,
                                            isolation_level=None, timeout=BUSY_TIMEOUT, check_same_thread=False)
