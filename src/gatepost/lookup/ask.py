@@ -83,6 +83,15 @@ class DnsFailure(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What a DNS list says of a name: its A records, none when it is not listed, and for how many seconds that is good:
+    their lowest TTL, or the TTL of the SOA record that came with "no" (not its minimum field); -1: not known."""
+
+    addresses: Sequence[str] = ()
+    ttl: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Delegation:
     """Where a policy service listens and how patiently we ask it (SMTPD_POLICY_README)."""
 
@@ -121,6 +130,10 @@ class Lookups(Protocol):
 
     async def a_records(self, name: str) -> Sequence[str]:
         """A records only (DNS lists). DnsFailure NOT_FOUND when not listed."""
+
+    async def listing(self, name: str) -> Listing:
+        """The same with its TTL, and "not listed" is an answer. smtpd_dns_reply_filter has no say. DnsFailure when it
+        cannot be known."""
 
     async def text(self, name: str) -> Sequence[str]:
         """TXT records, their strings joined. DnsFailure when there are none."""

@@ -26,7 +26,7 @@ import dns.resolver
 import gatepost.config.parameters as p
 from gatepost.config.parameter import Word
 from gatepost.config.settings import Settings
-from gatepost.lookup.ask import DnsFailure, DnsStatus, LookupFailure, MailExchanger
+from gatepost.lookup.ask import DnsFailure, DnsStatus, Listing, LookupFailure, MailExchanger
 from gatepost.lookup.maps import Maps
 from gatepost.lookup.patterns import address_number
 from gatepost.smtp.grammar import valid_hostname
@@ -35,6 +35,7 @@ from gatepost.span import ConfigError
 KEPT = 4096  # answers
 LONGEST_KEPT = 600.0  # seconds, whatever the time to live says
 LONGEST_NEGATIVE = 60.0
+LISTING = "A of a list"  # a question for A records that the reply filter has no say in
 UDP_PAYLOAD = 1232  # EDNS size that no path fragments (DNS flag day 2020)
 
 
@@ -49,12 +50,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a question came to: records, or the status and reason of there being none. `expires` is monotonic time."""
+    """What a question came to: records, or the status and reason of there being none. `expires` and `came` are
+    monotonic time; `ttl`: of the records, or of the SOA record behind there being none, -1 for none."""
 
     records: tuple[Record, ...]
     status: DnsStatus | None
     reason: str
     expires: float
+    came: float = 0.0
+    ttl: int = -1
 
 
 class Resolver:
@@ -111,6 +115,14 @@ class Resolver:
         """A records only (DNS lists). DnsFailure NOT_FOUND when there are none."""
         return [record.data for record in await self._records(name, "A")]
 
+    async def listing(self, name: str) -> Listing:
+        """A records and how long they are still good, or "none" and how long that is. DnsFailure for anything else."""
+        [answer] = await self._answers([(name, LISTING if self._filter else "A")])
+        if answer.status not in (None, DnsStatus.NOT_FOUND):
+            raise DnsFailure(answer.status, name, answer.reason)
+        left = max(0, answer.ttl - int(self._clock() - answer.came)) if answer.ttl >= 0 else -1
+        return Listing([record.data for record in answer.records], left)
+
     async def text(self, name: str) -> Sequence[str]:
         """TXT records, the strings of each joined. DnsFailure when there are none."""
         return [record.data for record in await self._records(name, "TXT")]
@@ -150,7 +162,10 @@ class Resolver:
 
     async def _ask(self, name: str, kind: str) -> Answer:
         try:
-            answer = await self._filtered(await self._query(name, kind), name, kind)
+            if kind == LISTING:
+                answer = await self._query(name, "A")
+            else:
+                answer = await self._filtered(await self._query(name, kind), name, kind)
         finally:
             self._running.pop((name, kind), None)
         if answer.expires > self._clock():
@@ -167,7 +182,7 @@ class Resolver:
                                                  backend=dns.asyncbackend.get_backend("asyncio"))
         except dns.resolver.NXDOMAIN as problem:
             responses = list(problem.kwargs["responses"].values())
-            return self._none(DnsStatus.NOT_FOUND, f"{subject}: Host not found", _negative_ttl(responses[-1]))
+            return self._none(DnsStatus.NOT_FOUND, f"{subject}: Host not found", responses[-1])
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as problem:
             if any(_unreadable(error[3]) for error in problem.kwargs.get("errors", ())):
                 return self._none(DnsStatus.MALFORMED, f"{subject}: Malformed or unexpected name server reply")
@@ -178,14 +193,17 @@ class Resolver:
             return self._none(DnsStatus.MALFORMED, f"{subject}: Malformed or unexpected name server reply")
         if found.rrset is None:
             return self._none(DnsStatus.NOT_FOUND, f"{subject}: Host found but no data record of requested type",
-                              _negative_ttl(found.response))
+                              found.response)
         records = tuple(record for rdata in found.rrset if (record := _record(name, found.rrset.ttl, kind, rdata)))
         if not records:
             return self._none(DnsStatus.MALFORMED, f"{subject}: Malformed or unexpected name server reply")
-        return Answer(records, None, "", self._clock() + min(found.rrset.ttl, LONGEST_KEPT))
+        now = self._clock()
+        return Answer(records, None, "", now + min(found.rrset.ttl, LONGEST_KEPT), now, found.rrset.ttl)
 
-    def _none(self, status: DnsStatus, reason: str, ttl: float = 0) -> Answer:
-        return Answer((), status, reason, self._clock() + min(ttl, LONGEST_NEGATIVE))
+    def _none(self, status: DnsStatus, reason: str, response: dns.message.Message | None = None) -> Answer:
+        now = self._clock()
+        kept, ttl = _negative_ttl(response)
+        return Answer((), status, reason, now + min(kept, LONGEST_NEGATIVE), now, ttl)
 
     async def _filtered(self, answer: Answer, name: str, kind: str) -> Answer:
         """Drop the records that smtpd_dns_reply_filter ignores; none left means a reply against policy."""
@@ -253,12 +271,12 @@ def _unreadable(error: object) -> bool:
     return isinstance(error, dns.exception.DNSException) and not isinstance(error, dns.exception.Timeout)
 
 
-def _negative_ttl(response: dns.message.Message) -> float:
-    """How long "no" may be kept (RFC 2308 5)."""
-    for rrset in response.authority:
+def _negative_ttl(response: dns.message.Message | None) -> tuple[int, int]:
+    """How long "no" may be kept (RFC 2308 5), and the TTL of the SOA record itself, -1 without one."""
+    for rrset in response.authority if response is not None else ():
         if rrset.rdtype == dns.rdatatype.SOA:
-            return float(min([rrset.ttl, *(soa.minimum for soa in rrset)]))
-    return 0.0
+            return min([rrset.ttl, *(soa.minimum for soa in rrset)]), rrset.ttl
+    return 0, -1
 
 
 def _host(name: dns.name.Name) -> str:

@@ -12,7 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gatepost.lookup.ask import Delegation, DnsFailure, DnsStatus, LookupFailure, MailExchanger, Table, Verification
+from gatepost.lookup.ask import (
+    Delegation,
+    DnsFailure,
+    DnsStatus,
+    Listing,
+    LookupFailure,
+    MailExchanger,
+    Table,
+    Verification,
+)
 from gatepost.lookup.tables.registry import open_table
 from gatepost.lookup.tables.table import MemoryTable, Opening, OpenTable, fold
 
@@ -71,6 +80,7 @@ class FakeLookups:
                  addresses: Mapping[str, Sequence[str] | Failure] | None = None,
                  names: Mapping[str, Sequence[str] | Failure] | None = None,
                  a_records: Mapping[str, Sequence[str] | Failure] | None = None,
+                 ttls: Mapping[str, int] | None = None,
                  text: Mapping[str, Sequence[str] | Failure] | None = None,
                  name_servers: Mapping[str, Sequence[str] | Failure] | None = None,
                  policy: Mapping[str, str | Failure | Sequence[str | Failure]] | None = None,
@@ -80,6 +90,7 @@ class FakeLookups:
         self.address_records = _by_name(addresses)
         self.pointers = dict(names or {})
         self.a_only = _by_name(a_records)
+        self.ttls = _by_name(ttls)
         self.texts = _by_name(text)
         self.servers = _by_name(name_servers)
         self.policy = dict(policy or {})
@@ -120,6 +131,16 @@ class FakeLookups:
     async def a_records(self, name: str) -> Sequence[str]:
         """Scripted A records."""
         return self._dns("a_records", self.a_only, name)
+
+    async def listing(self, name: str) -> Listing:
+        """Scripted A records; their TTL, or that of there being none, is in `ttls`."""
+        try:
+            records = self._dns("listing", self.a_only, name)
+        except DnsFailure as failure:
+            if failure.status is not DnsStatus.NOT_FOUND:
+                raise
+            records = ()
+        return Listing(tuple(records), self.ttls.get(_name(name), -1))
 
     async def text(self, name: str) -> Sequence[str]:
         """Scripted TXT records."""

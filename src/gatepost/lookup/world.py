@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import gatepost.config.parameters as p
 from gatepost.config.parameter import Word
 from gatepost.config.settings import Settings
-from gatepost.lookup.ask import Delegation, MailExchanger, Table, Verification
+from gatepost.lookup.ask import Delegation, Listing, MailExchanger, Table, Verification
 from gatepost.lookup.delegate import Delegates
 from gatepost.lookup.dns import Resolver
 from gatepost.lookup.maps import Maps
@@ -114,6 +114,10 @@ class World:
     async def a_records(self, name: str) -> Sequence[str]:
         """See Resolver."""
         return await self._resolver.a_records(name)
+
+    async def listing(self, name: str) -> Listing:
+        """See Resolver."""
+        return await self._resolver.listing(name)
 
     async def text(self, name: str) -> Sequence[str]:
         """See Resolver."""
