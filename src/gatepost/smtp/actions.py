@@ -2,12 +2,14 @@
 
 `Ask` is always the last of its list: while it is open the session parses nothing. What would be logged is an
 `Observed(fact)`, so that a test can say which byte caused it. This file must not know who performs an action.
+The __init__ of what is made with every message is written out, as in events.py.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 from gatepost.smtp.reply import Reply
 
@@ -41,26 +43,36 @@ class Stage(enum.Enum):
     __hash__ = object.__hash__  # a dozen look-ups a message; Enum's own is written in Python
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Send:
     """Write this reply. A reply that hangs up is followed by HangUp."""
 
     reply: Reply
 
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, init=False)
 class Ask:
     """Decide, then feed Answered. `subject` depends on the stage (see session.py)."""
 
     stage: Stage
-    subject: object = None
+    subject: Any
+
+    def __init__(self, stage: Stage, subject: object = None) -> None:
+        self.stage = stage
+        self.subject = subject
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Content:
     """The next part of the message: lines end in CRLF, dots are unstuffed."""
 
     data: bytes
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
 @dataclass(slots=True)
@@ -73,11 +85,14 @@ class StartTls:
     """The 220 is the last plaintext; begin the handshake, drop bytes not yet handed over."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Observed:
     """Something worth a log line or a verdict: one of the facts in facts.py."""
 
-    fact: object
+    fact: Any
+
+    def __init__(self, fact: object) -> None:
+        self.fact = fact
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ does not read, or that is switched off, ends the session, because nobody knows h
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gatepost.smtp import content, events, sentences
 from gatepost.smtp.actions import Content, Stage
@@ -20,8 +20,8 @@ from gatepost.smtp.transaction import State
 if TYPE_CHECKING:
     from gatepost.smtp.session import Session
 
-_BIGGEST = 2**63 - 1
-PIECE = 65536
+_BIGGEST: Final = 2**63 - 1
+PIECE: Final = 65536
 
 
 class Chunk:

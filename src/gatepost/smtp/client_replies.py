@@ -82,7 +82,9 @@ class Replies:
         self._lines.append((read[3] or b"").decode("utf-8", "surrogateescape"))
         if read[2] == b"-":
             return None
-        lines, self._lines, self._size = self._lines, [], 0
+        lines = self._lines
+        self._lines = []
+        self._size = 0
         return _reply(int(read[1]), lines)
 
     def _break(self, reason: str, text: bytes | bytearray) -> Malformed:

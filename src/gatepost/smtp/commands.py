@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gatepost.smtp import bdat, hello, identity, mail, sasl, sentences
 from gatepost.smtp.grammar import Token
@@ -35,7 +35,7 @@ class Command:
     available: Callable[[Session], Reply | None] | None = None
 
 
-COMMANDS: dict[str, Command] = {
+COMMANDS: Final[dict[str, Command]] = {
     "HELO": Command(hello.helo, "helo", ends_group=True, junk=True, before_tls=True),
     "EHLO": Command(hello.ehlo, "ehlo", ends_group=True, junk=True, before_tls=True),
     "XCLIENT": Command(identity.xclient, "xclient", before_tls=True),
@@ -59,7 +59,7 @@ _OPEN = {"MAIL": sentences.NESTED_MAIL, "AUTH": sentences.IN_TRANSACTION, "XCLIE
          "XFORWARD": sentences.IN_TRANSACTION, "ETRN": sentences.ETRN_IN_TRANSACTION}
 _CHUNKED = {"RCPT": sentences.RCPT_AFTER_BDAT, "DATA": sentences.DATA_AFTER_BDAT}
 
-OUT_OF_ORDER: dict[State, dict[str, Reply]] = {
+OUT_OF_ORDER: Final[dict[State, dict[str, Reply]]] = {
     State.READY: {"RCPT": sentences.NEED_MAIL, "DATA": sentences.NEED_RCPT},
     State.MAIL: {**_OPEN, "DATA": sentences.NO_VALID_RECIPIENTS},
     State.RCPT: _OPEN,

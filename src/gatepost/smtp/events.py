@@ -8,7 +8,7 @@ nothing until TlsStarted; what belongs to another layer (TLS records, a PROXY he
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gatepost.smtp.reply import Reply
@@ -21,22 +21,30 @@ class Connected:
     tls: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Received:
     """Bytes from the client. `unacknowledged`: when they had been read, the client's TCP had not yet acknowledged
     everything that we had sent before (Linux SIOCOUTQ not zero, measured after the read)."""
 
     data: bytes
-    unacknowledged: bool = False
+    unacknowledged: bool
+
+    def __init__(self, data: bytes, unacknowledged: bool = False) -> None:
+        self.data = data
+        self.unacknowledged = unacknowledged
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Answered:
     """The answer to the one open question. None: go on with the session's own positive reply; a Reply is sent instead
     (a negative one refuses). `context` carries what a particular question's answer needs besides (see actions.Ask)."""
 
-    reply: Reply | None = None
-    context: object = None
+    reply: Reply | None
+    context: Any
+
+    def __init__(self, reply: Reply | None = None, context: object = None) -> None:
+        self.reply = reply
+        self.context = context
 
 
 @dataclass(slots=True)

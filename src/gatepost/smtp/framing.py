@@ -11,10 +11,11 @@ Otherwise any number of CRs before LF belongs to the line end, so LF.LF ends the
 from __future__ import annotations
 
 import re
+from typing import Final
 
-PIECE = 2048  # a longer line without an end is passed on in parts
-_ODD = re.compile(rb"\r(?!\n[^.])")  # a stray CR, or the line end before a dot or before what has not come yet
-_DOT = ord(".")
+PIECE: Final = 2048  # a longer line without an end is passed on in parts
+_ODD: Final = re.compile(rb"\r(?!\n[^.])")  # a stray CR, or the line end before a dot or before what has not come yet
+_DOT: Final = ord(".")
 
 
 class DotData:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 # Hot path: an angle-bracketed address of dot-atoms, the form nearly every client sends (RFC 5321 4.1.2 Path). A local
 # part that begins with a hyphen (allow_min_user) or holds anything that needs judgement goes the long way.
-_FIRST = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~]"
-_ATEXT = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~-]"
-_LABELS = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
-_PLAIN_PATH = re.compile(rf"<({_FIRST}{_ATEXT}*+(?:\.{_ATEXT}++)*+@{_LABELS}(?:\.{_LABELS})*+)>")
-_ATOM_LOCAL = re.compile(r"[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+)*")
-_BLANKS = " \t\r\n\v\f"
-_SPECIALS = '()<>@,;:\\".[]'
+_FIRST: Final = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~]"
+_ATEXT: Final = r"[A-Za-z0-9!#$&'*+/=?^_`{|}~-]"
+_LABELS: Final = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
+_PLAIN_PATH: Final = re.compile(rf"<({_FIRST}{_ATEXT}*+(?:\.{_ATEXT}++)*+@{_LABELS}(?:\.{_LABELS})*+)>")
+_ATOM_LOCAL: Final = re.compile(r"[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+)*")
+_BLANKS: Final = " \t\r\n\v\f"
+_SPECIALS: Final = '()<>@,;:\\".[]'
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Token:
     """One word of a command; `broken` when a quote or an angle bracket is not closed."""
 
     text: str
-    broken: bool = False
+    broken: bool
+
+    def __init__(self, text: str, broken: bool = False) -> None:
+        self.text = text
+        self.broken = broken
 
 
 def tokenise(line: str) -> list[Token]:
@@ -196,8 +201,8 @@ def external(addr: str) -> str:
     return f'"{quoted}"{at}{domain}'
 
 
-_XTEXT = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-F]{2})*")
-_XCODE = re.compile(r"\+([0-9A-F]{2})")
+_XTEXT: Final = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-F]{2})*")
+_XCODE: Final = re.compile(r"\+([0-9A-F]{2})")
 
 
 def xtext(text: str) -> str | None:
@@ -213,7 +218,7 @@ def to_xtext(text: str) -> str:
                    "".join(f"+{byte:02X}" for byte in char.encode("utf-8", "surrogateescape")) for char in text)
 
 
-NOTIFY_WORDS = ("SUCCESS", "FAILURE", "DELAY")
+NOTIFY_WORDS: Final = ("SUCCESS", "FAILURE", "DELAY")
 
 
 def notify(text: str) -> tuple[str | None, str]:
@@ -238,7 +243,7 @@ def orcpt(text: str) -> str | None:
     return None if decoded is None or "\0" in decoded else text
 
 
-_LABEL = re.compile(r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]*[A-Za-z0-9_\x80-\U0010ffff])?")
+_LABEL: Final = re.compile(r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]*[A-Za-z0-9_\x80-\U0010ffff])?")
 
 
 def valid_hostname(name: str) -> bool:
@@ -250,8 +255,8 @@ def valid_hostname(name: str) -> bool:
         return False
     return not re.fullmatch(r"[0-9.]+", name)
 
-_FAST = re.compile(r"([A-Za-z]+) +((?i:to|from):) ?(<[^<>\"\\ \t\r\n\v\f]*>)((?: +[^<>\"\\: \t\r\n\v\f]+)*)")
-_SPECIAL = re.compile(r"[<>\"\\:\t\r\n\v\f]")
+_FAST: Final = re.compile(r"([A-Za-z]+) +((?i:to|from):) ?(<[^<>\"\\ \t\r\n\v\f]*>)((?: +[^<>\"\\: \t\r\n\v\f]+)*)")
+_SPECIAL: Final = re.compile(r"[<>\"\\:\t\r\n\v\f]")
 
 
 def fast_tokens(line: str) -> list[Token] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Send, Stage, StartTls
@@ -15,12 +15,12 @@ from gatepost.smtp.reply import Reply
 if TYPE_CHECKING:
     from gatepost.smtp.session import Session
 
-_NEUTERED = re.compile(r"[\x00-\x1f\x7f <>()\\\";@]")
+_NEUTERED: Final = re.compile(r"[\x00-\x1f\x7f <>()\\\";@]")
 # The order in which Postfix names discarded keywords in its log; ENHANCEDSTATUSCODES it does not name.
-_DISCARDABLE = ("8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VERP", "VRFY", "XCLIENT", "XFORWARD", "STARTTLS",
-                "DSN", "SMTPUTF8", "CHUNKING", "REQUIRETLS")
+_DISCARDABLE: Final = ("8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VERP", "VRFY", "XCLIENT", "XFORWARD",
+                       "STARTTLS", "DSN", "SMTPUTF8", "CHUNKING", "REQUIRETLS")
 
-_LOGGED = {"SMTPUTF8": "EHLO_MASK_SMTPUTF8"}  # sic: what log analysers have always seen
+_LOGGED: Final = {"SMTPUTF8": "EHLO_MASK_SMTPUTF8"}  # sic: what log analysers have always seen
 
 
 def helo(session: Session, words: list[Token]) -> None:

@@ -5,7 +5,7 @@ The attributes' values are judged by whoever answers the question; this file mus
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Stage
@@ -15,7 +15,7 @@ from gatepost.smtp.reply import Reply
 if TYPE_CHECKING:
     from gatepost.smtp.session import Session
 
-VALUE_LIMIT = 255
+VALUE_LIMIT: Final = 255
 
 
 def xclient(session: Session, words: list[Token]) -> None:

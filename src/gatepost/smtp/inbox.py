@@ -49,7 +49,9 @@ class Inbox:
     def drop(self) -> bytes:
         """Throw away all that waits -> what it was."""
         dropped = self.rest()
-        self._bytes, self._at, self._head, self._skipping = b"", 0, b"", False
+        self._bytes = self._head = b""
+        self._at = 0
+        self._skipping = False
         return dropped
 
     def line(self, limit: int) -> bytes | None:
@@ -59,7 +61,8 @@ class Inbox:
         if end < 0:
             waiting = len(data) - self._at
             if not self._skipping and waiting >= limit:
-                self._head, self._skipping = data[self._at:self._at + limit], True
+                self._head = data[self._at:self._at + limit]
+                self._skipping = True
             if self._skipping:
                 self._at = len(data)
             return None
@@ -70,5 +73,7 @@ class Inbox:
             return line
         self.cut = True
         if self._skipping:
-            line, self._head, self._skipping = self._head, b"", False
+            line = self._head
+            self._head = b""
+            self._skipping = False
         return line[:limit]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gatepost.smtp import content, events, grammar, sentences
 from gatepost.smtp.actions import Stage
@@ -15,7 +15,7 @@ from gatepost.smtp.transaction import RecipientRequest, State, Transaction
 if TYPE_CHECKING:
     from gatepost.smtp.session import Session
 
-_BIGGEST = 2**63 - 1
+_BIGGEST: Final = 2**63 - 1
 
 
 def _rated(session: Session, stage: Stage, then: Callable[[], None]) -> None:
@@ -83,7 +83,7 @@ def _mailed(session: Session, transaction: Transaction, answer: events.Answered)
     session.finish(answer.reply or sentences.MAIL_OK)
 
 
-_UNKNOWN = Reply(555, "", "")  # the caller knows the argument
+_UNKNOWN: Final = Reply(555, "", "")  # the caller knows the argument
 
 
 def _size(session: Session, transaction: Transaction, value: str, equals: str) -> Reply | None:
@@ -148,7 +148,7 @@ def _verp(session: Session, transaction: Transaction, value: str, equals: str) -
     return None
 
 
-_MAIL_PARAMETERS: dict[str, Callable[[Session, Transaction, str, str], Reply | None]] = {
+_MAIL_PARAMETERS: Final[dict[str, Callable[[Session, Transaction, str, str], Reply | None]]] = {
     "SIZE": _size, "BODY": _body, "SMTPUTF8": _smtputf8, "AUTH": _auth, "RET": _ret, "ENVID": _envid, "XVERP": _verp,
 }
 

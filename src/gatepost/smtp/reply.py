@@ -1,18 +1,19 @@
 """What do we say? An SMTP reply: code, enhanced status code, text; rendering and parsing of it.
 
-A Reply is a value: refusals are values, never exceptions (RFC 5321 4.2, RFC 3463). This file must not know why a reply
-is given; the sentences of the core stand by name in `sentences.py`.
+A Reply is a value that nobody changes: refusals are values, never exceptions (RFC 5321 4.2, RFC 3463). This file must
+not know why a reply is given; the sentences of the core stand by name in `sentences.py`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Final
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False, unsafe_hash=True)
 class Reply:
     """One reply. `status` is an enhanced status code such as "5.7.1" or "" where none is given; `text` may hold
     several lines separated by newline characters."""
@@ -20,7 +21,13 @@ class Reply:
     code: int
     status: str
     text: str
-    _wire: bytes | None = field(default=None, init=False, repr=False, compare=False)  # most sentences are said often
+    _wire: bytes | None = field(init=False, repr=False, compare=False)  # most sentences are said often
+
+    def __init__(self, code: int, status: str, text: str) -> None:
+        self.code = code
+        self.status = status
+        self.text = text
+        self._wire = None
 
     @property
     def hangs_up(self) -> bool:
@@ -49,8 +56,7 @@ class Reply:
         """The bytes for the wire; each line carries code and status, all but the last a hyphen (RFC 5321 4.2.1)."""
         wire = self._wire
         if wire is None:
-            wire = self._rendered()
-            object.__setattr__(self, "_wire", wire)
+            wire = self._wire = self._rendered()
         return wire
 
     def _rendered(self) -> bytes:

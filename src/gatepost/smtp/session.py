@@ -9,7 +9,6 @@ sasl.py; content is in content.py. Order of work for a command line: RFC 5321 4.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from gatepost.smtp import events, sentences
 from gatepost.smtp.actions import Abandon, Action, Ask, HangUp, Observed, Send, Stage
@@ -68,8 +67,20 @@ class Session:
     def handle(self, event: events.Event) -> list[Action]:
         """Feed one event -> the actions it leads to. After HangUp every event leads to none."""
         out = self._out = []
-        if not self._closed:
-            _EVENTS[type(event)](self, event)
+        if self._closed:
+            return out
+        if isinstance(event, events.Received):
+            self._received(event)
+        elif isinstance(event, events.Answered):
+            self._answered(event)
+        elif isinstance(event, events.Connected):
+            self._connected(event)
+        elif isinstance(event, events.TlsStarted):
+            self._tls_started()
+        elif isinstance(event, events.Elapsed):
+            self._elapsed()
+        else:
+            self._lost()
         return out
 
     @property
@@ -115,17 +126,17 @@ class Session:
             self._run()
 
     def _answered(self, event: events.Answered) -> None:
-        answer, self._answer = self._answer, None
+        answer = self._answer
+        self._answer = None
         if answer is None:
             raise AssertionError("answered, but nothing was asked")
         if self._refused_turn:
             self._refuse_turn()
             return
         answer(event)
-        if self._answer is None:
-            self._run()
+        self._run()
 
-    def _tls_started(self, _: events.TlsStarted) -> None:
+    def _tls_started(self) -> None:
         self.tls = True
         self.turn.forget()
         if self.verb == "starttls":
@@ -141,13 +152,13 @@ class Session:
         elif answer.reply is not None:
             self.say(answer.reply)
 
-    def _elapsed(self, _: events.Elapsed) -> None:
+    def _elapsed(self) -> None:
         if self._answer is not None:
             return
         self._out.append(Send(sentences.timeout(self.options.hostname)))
         self.end("timeout")
 
-    def _lost(self, _: events.Lost) -> None:
+    def _lost(self) -> None:
         self._eof = True
         if self._answer is None:
             self._run()
@@ -174,7 +185,8 @@ class Session:
         erred too often waits first: Postfix's tarpit)."""
         if self.errors >= self.options.soft_error_limit and self._held is None and self.options.error_sleep_time:
             self._held = (reply, failed, last)
-            self._answer, self._awaiting = self._pause_over, Stage.PAUSE
+            self._answer = self._pause_over
+            self._awaiting = Stage.PAUSE
             self._out.append(Ask(Stage.PAUSE, self.options.error_sleep_time * (reply.text.count("\n") + 1)))
             return
         self._out.append(Send(reply))
@@ -388,13 +400,3 @@ class Session:
 
 def _wait() -> bool:
     return False
-
-
-_EVENTS: dict[type, Callable[[Session, Any], None]] = {
-    events.Connected: Session._connected,
-    events.Received: Session._received,
-    events.Answered: Session._answered,
-    events.TlsStarted: Session._tls_started,
-    events.Elapsed: Session._elapsed,
-    events.Lost: Session._lost,
-}

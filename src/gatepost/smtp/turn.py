@@ -15,8 +15,9 @@ The driver's part of the contract stands in events.py. This file must not know w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-SHOWN = 100  # bytes of the offence that are kept
+SHOWN: Final = 100  # bytes of the offence that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Turn:
 
     def give(self) -> None:
         """The reply that was owed is written."""
-        self._replied, self._after = self._after, None
+        self._replied = self._after
+        self._after = None
 
     def listen(self, data: bytes, unacknowledged: bool) -> bool:
         """Bytes came. True when they are the first offence."""
