@@ -5,6 +5,7 @@
 #   make check    linters, types and layers only
 #   make bench    measure beside a real Postfix
 #   make fuzz     a million random and mutated byte streams through the SMTP core
+#   make fast     compile the hot modules where there is a C compiler; serve and bench do it first (GATEPOST_PURE=1: not)
 #   make clean    remove the virtual environment and every cache
 
 SHELL := /bin/bash
@@ -16,25 +17,28 @@ ARGS ?=
 # The programs of others that the tests speak to. Each test that needs one says so and skips by name without it.
 PEERS := postfix postfix-pcre swaks fail2ban pflogsumm amavisd-new iproute2
 
-.PHONY: serve test check bench fuzz peers clean
+.PHONY: serve test check bench fuzz fast peers clean
 .DELETE_ON_ERROR:
 
-serve: $(VENV)/.serves
+serve: $(VENV)/.serves fast
 	exec $(BIN)/gatepost serve $(ARGS)
 
 test: $(VENV)/.tests peers check
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.tests
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff check src tests bench tools
 	$(BIN)/mypy --strict src/gatepost
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests peers
+bench: $(VENV)/.tests peers fast
 	$(BIN)/python -m bench.run $(ARGS)
 
 fuzz: $(VENV)/.tests
 	GATEPOST_FUZZ=1000000 $(BIN)/pytest -q tests/smtp/test_fuzz.py $(ARGS)
+
+fast: $(VENV)/.serves
+	@$(BIN)/python tools/compile.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -47,7 +51,7 @@ $(VENV)/.serves: $(BIN)/python requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-$(VENV)/.tests: $(VENV)/.serves requirements-dev.txt
+$(VENV)/.tests: $(VENV)/.serves requirements-dev.txt requirements-fast.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

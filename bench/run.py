@@ -11,6 +11,7 @@ import contextlib
 import os
 import platform
 import statistics
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ from bench.consumption import memory, settle
 from bench.load import MESSAGE, Scenario, idle, send, transactions
 from bench.servers import ALL, Server
 from tests.kit import program
+from tests.serving import GATEPOST
 
 SCENARIOS = tuple(Scenario(keep, sessions) for keep in (True, False) for sessions in (20, 100))
 TARGETS = {True: 5, False: 3}  # times Postfix's messages a second: many messages a connection, one
@@ -141,7 +143,8 @@ def main() -> int:
         print("make bench needs root and Debian's postfix: it starts Postfix and uses its smtp-source", file=sys.stderr)
         return 2
     console = Console(width=120)
-    console.print(f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}")
+    said = subprocess.run([GATEPOST, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    console.print(f"{os.cpu_count()} processors, Linux {platform.release()}, {said}")
     with contextlib.ExitStack() as stack:
         servers = []
         for name in options.only or ALL:

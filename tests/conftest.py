@@ -1,10 +1,21 @@
-"""What pytest must know about this test tree: long tests run only when asked for."""
+"""What pytest must know about this test tree: it tests the sources, and long tests run only when asked for.
+
+With GATEPOST_TEST_COMPILED set it tests the compiled modules (tests/test_compiled.py does so for some).
+"""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
+from gatepost import compiled
+
+if os.environ.get("GATEPOST_TEST_COMPILED"):
+    if not compiled.use():
+        raise pytest.UsageError("GATEPOST_TEST_COMPILED is set, but nothing is compiled for these sources: make fast")
+else:
+    os.environ[compiled.SWITCH] = "1"  # for the programs that tests start, too
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

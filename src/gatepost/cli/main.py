@@ -6,10 +6,13 @@ and exit status 2; a bug is a traceback.
 
 from __future__ import annotations
 
+import platform
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from gatepost import compiled
 from gatepost.cli import queue, screen
 from gatepost.cli.options import ConfigDirectory, State, fail
 from gatepost.cli.serving import configuration
@@ -23,6 +26,22 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
                   help="A mail gateway that makes SMTP clients take turns.")
 app.add_typer(queue.app, name="queue")
 app.add_typer(screen.app, name="screen")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        modules = compiled.count()
+        kind = f"{modules} modules compiled" if modules else "no module compiled"
+        print(f"gatepost {version('gatepost')}, Python {platform.python_version()}, {kind}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="Print the version, and whether compiled modules are in use.")] = False,
+) -> None:
+    pass
 
 
 @app.command()
