@@ -11,7 +11,7 @@ import pytest
 
 from gatepost.config.parameter import Word
 from gatepost.config.settings import Settings
-from gatepost.lookup.ask import DnsFailure, DnsStatus, LookupFailure, MailExchanger
+from gatepost.lookup.ask import DnsFailure, DnsStatus, Listing, LookupFailure, MailExchanger
 from gatepost.lookup.dns import Resolver, reverse_name, server_address
 from gatepost.lookup.fake import FakeLookups
 from gatepost.lookup.maps import Maps
@@ -181,3 +181,39 @@ def test_settings_name_the_server_and_the_families() -> None:
             return await Resolver.of(settings).addresses("mail.test")
 
     assert asyncio.run(main()) == ["2001:db8::25"]
+
+
+def test_a_listing_tells_how_long_it_is_good() -> None:
+    async def main() -> list[object]:
+        now = [0.0]
+        async with serving(NameServer(ZONE, ttl=300)) as server:
+            resolver = Resolver([("127.0.0.1", server.port)], clock=lambda: now[0])
+            said: list[object] = [await resolver.listing("four.test"), await resolver.listing("alias.test"),
+                                  await resolver.listing("nothing.test"), await resolver.listing("null.test"),
+                                  await resolver.listing("two words.test")]
+            now[0] = 20.5
+            said += [await resolver.listing("four.test"), await resolver.listing("nothing.test"), len(server.asked)]
+            return said
+
+    # "no" is good for as long as the SOA record, 300, not for its minimum field, 30; what is kept grows older
+    assert asyncio.run(main()) == [
+        Listing(["192.0.2.4"], 300), Listing(["192.0.2.4"], 300), Listing([], 300), Listing([], 300), Listing([], -1),
+        Listing(["192.0.2.4"], 280), Listing([], 280), 4]
+
+
+@pytest.mark.parametrize(("name", "status"), [
+    ("broken.test", DnsStatus.TRY_AGAIN), ("silent.test", DnsStatus.TRY_AGAIN), ("loop.test", DnsStatus.MALFORMED)])
+def test_a_listing_that_cannot_be_known(name: str, status: DnsStatus) -> None:
+    assert failure(lambda dns: dns.listing(name)).status is status
+
+
+def test_the_reply_filter_has_no_say_in_listings() -> None:
+    everything = filtered({"four.test. 300 IN A 192.0.2.4": "IGNORE"})
+
+    async def both(dns: Resolver) -> tuple[object, object]:
+        listing = await dns.listing("four.test")
+        with pytest.raises(DnsFailure) as caught:
+            await dns.a_records("four.test")
+        return listing, caught.value.status
+
+    assert ask(both, reply_filter=everything) == (Listing(["192.0.2.4"], 300), DnsStatus.POLICY)

@@ -12,6 +12,7 @@ from gatepost.lookup.ask import (
     Delegation,
     DnsFailure,
     DnsStatus,
+    Listing,
     LookupFailure,
     Lookups,
     MailExchanger,
@@ -93,3 +94,14 @@ def test_verification() -> None:
     lookups = FakeLookups(verified={"a@x": Verification("undeliverable", "no such user", "5.1.1")})
     assert now(lookups.verify("a@x", sender=True)).status == "undeliverable"
     assert asyncio.run(lookups.verify("b@x", sender=False)).status == "unknown"
+
+
+def test_listings_are_scripted_with_the_a_records() -> None:
+    down = DnsFailure(DnsStatus.TRY_AGAIN, "")
+    lookups: Lookups = FakeLookups(a_records={"X.test": ["127.0.0.2"], "down.test": down},
+                                   ttls={"x.test.": 300, "none.test": 60})
+    assert now(lookups.listing("x.TEST")) == Listing(("127.0.0.2",), 300)
+    assert now(lookups.listing("none.test")) == Listing((), 60)
+    assert now(lookups.listing("other.test")) == Listing((), -1)
+    with pytest.raises(DnsFailure):
+        now(lookups.listing("down.test"))

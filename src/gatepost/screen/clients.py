@@ -33,6 +33,7 @@ class ClientRecord:
 
 class Clients:
     """The sessions of one service. `pre_queue_limit`: postscreen_pre_queue_limit; `tell` gets the lines about stress.
+    `post_queue` is counted by whoever lets sessions wait.
     """
 
     __slots__ = ("_records", "_tell", "check_queue", "post_queue", "pre_queue_limit", "stressed")
@@ -76,11 +77,3 @@ class Clients:
         if self.stressed and self.check_queue <= self.pre_queue_limit * 7 // 10:
             self.stressed = False
             self._tell(leaving_stress(self.check_queue))
-
-    def queue(self) -> None:
-        """A session that passed waits for a place. unqueue() must follow, before leave()."""
-        self.post_queue += 1
-
-    def unqueue(self) -> None:
-        """It waits no more."""
-        self.post_queue -= 1

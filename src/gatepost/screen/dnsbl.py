@@ -1,9 +1,9 @@
 """What do the DNS lists say of a client? One question for each list of postscreen_dnsbl_sites, weighed.
 
-    handle = dnsbl.begin(address)                   sessions of one address share questions and answers
-    await handle.wait()                             or handle.then(callback)
-    handle.score()                                  at any time: as far as is known
-    handle.release()
+    lookup = dnsbl.begin(address)                   sessions of one address share questions and answers
+    await lookup.wait()                             or lookup.when_complete(callback)
+    lookup.score()                                  at any time: as far as is known
+    lookup.release()
 
 As in Postfix (postscreen(8), dnsblog(8)): every list is asked at the same time; one that does not answer within
 postscreen_dnsbl_timeout leaves the score incomplete for ever, one that answers with an error has nothing against the
@@ -62,13 +62,14 @@ class _Asked:
     """One address and what the lists said so far. `pending`: the lists that have not answered; `late`: it is too late
     for them."""
 
-    __slots__ = ("address", "best", "fail_ttl", "late", "pass_ttl", "pending", "points", "prefix", "timer", "users",
-                 "waiting", "worst")
+    __slots__ = ("address", "began", "best", "fail_ttl", "late", "lookups", "pass_ttl", "pending", "points", "prefix",
+                 "timer", "worst")
 
-    def __init__(self, address: str, prefix: str) -> None:
+    def __init__(self, address: str, prefix: str, began: float) -> None:
         self.address = address
+        self.began = began
         self.prefix = prefix  # the address as names of lists begin with it
-        self.users = 0
+        self.lookups: list[Lookup] = []  # the sessions that want to know
         self.points = 0
         self.best: tuple[int, int] | None = None  # weight and place of the entry that gives the name
         self.worst = ""
@@ -76,7 +77,6 @@ class _Asked:
         self.pending: dict[_List, None] = {}
         self.late = False
         self.timer: asyncio.TimerHandle | None = None
-        self.waiting: list[Callable[[], None]] = []
 
     def take(self, asked: _List, answers: Sequence[bytes], found: Listing) -> None:
         """A list answered."""
@@ -101,19 +101,19 @@ class _Asked:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        waiting, self.waiting = self.waiting, []
-        for call in waiting:
-            call()
+        for lookup in list(self.lookups):
+            lookup.told()
 
 
-class Handle:
+class Lookup:
     """One session's part in the questions about its client."""
 
-    __slots__ = ("_asked", "_dnsbl", "_held")
+    __slots__ = ("_asked", "_call", "_dnsbl", "_held")
 
     def __init__(self, dnsbl: Dnsbl, asked: _Asked) -> None:
         self._dnsbl = dnsbl
         self._asked = asked
+        self._call: Callable[[], None] | None = None
         self._held = True
 
     @property
@@ -125,12 +125,13 @@ class Handle:
         """What they said, as far as they have."""
         return self._dnsbl.score_of(self._asked)
 
-    def then(self, call: Callable[[], None]) -> None:
-        """Call this, once, when the score becomes complete; never when a list does not answer. Ask `complete` first."""
-        self._asked.waiting.append(call)
+    def when_complete(self, call: Callable[[], None] | None) -> None:
+        """Call this once when the score becomes complete, instead of what was to be called so far. It never does when
+        a list does not answer, nor when it is complete already."""
+        self._call = call
 
     async def wait(self) -> None:
-        """Until the score is complete, which may be never: put a limit to it."""
+        """Until the score is complete, which may be never: put a limit to it. Takes the place of when_complete."""
         if self.complete:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -139,22 +140,21 @@ class Handle:
             if not future.done():
                 future.set_result(None)
 
-        self.then(call)
-        try:
-            await future
-        finally:
-            self.forget(call)
+        self.when_complete(call)
+        await future
 
-    def forget(self, call: Callable[[], None]) -> None:
-        """Take back `then`."""
-        if call in self._asked.waiting:
-            self._asked.waiting.remove(call)
+    def told(self) -> None:
+        """For Dnsbl: it has become complete."""
+        call, self._call = self._call, None
+        if call is not None:
+            call()
 
     def release(self) -> None:
         """The session needs it no more. Again: nothing."""
         if self._held:
             self._held = False
-            self._dnsbl.let_go(self._asked)
+            self._call = None
+            self._dnsbl.let_go(self, self._asked)
 
 
 class Dnsbl:
@@ -196,27 +196,28 @@ class Dnsbl:
                    min_ttl=settings[p.POSTSCREEN_DNSBL_MIN_TTL], max_ttl=settings[p.POSTSCREEN_DNSBL_MAX_TTL],
                    every_warning=settings[p.GATEPOST_COMPATIBILITY] == "postfix")
 
-    def begin(self, address: str) -> Handle:
+    def begin(self, address: str) -> Lookup:
         """Ask about a client's address (text, no brackets), or take part in what is asked already. Nothing suspends."""
         asked = self._asked.get(address)
-        if asked is None:
-            asked = self._asked[address] = _Asked(address, _prefix(address))
-            asked.users = 1
-            if asked.prefix and self._lists:
-                self._ask(asked)
-        else:
-            asked.users += 1
-        return Handle(self, asked)
+        # A session may hold on to what it asked for long; its answers are good for others for as long as any answer is.
+        new = asked is None or asked.late or asked.began + self._min_ttl <= self._clock()
+        if asked is None or new:
+            asked = self._asked[address] = _Asked(address, _prefix(address), self._clock())
+        lookup = Lookup(self, asked)
+        asked.lookups.append(lookup)
+        if new and asked.prefix and self._lists:
+            self._ask(asked)
+        return lookup
 
     def score_of(self, asked: _Asked) -> Score:
-        """For Handle."""
+        """For Lookup."""
         ttl = asked.fail_ttl if asked.points > 0 else asked.pass_ttl
         return Score(asked.points, asked.worst, min(max(ttl, self._min_ttl), self._max_ttl))
 
-    def let_go(self, asked: _Asked) -> None:
-        """For Handle."""
-        asked.users -= 1
-        if not asked.users and self._asked.get(asked.address) is asked:
+    def let_go(self, lookup: Lookup, asked: _Asked) -> None:
+        """For Lookup."""
+        asked.lookups.remove(lookup)
+        if not asked.lookups and self._asked.get(asked.address) is asked:
             del self._asked[asked.address]
 
     def close(self) -> None:
@@ -243,7 +244,7 @@ class Dnsbl:
             asked = one.waiting.popleft()
             if asked.late:
                 continue
-            if not asked.users:
+            if not asked.lookups:
                 self._settle(one, asked, [], Listing())  # nobody waits for it any more
                 continue
             one.under_way += 1

@@ -2,9 +2,8 @@
 
 The order is Postfix's (postscreen(8); the sentences are its too): limits first, so that they hold for permitted
 clients as well; who is permitted, or passed everything not long ago, is not tried. Contract: `standing` does not
-suspend when nothing has to wait; what waits is a future or a task, so that the
-coroutine may be begun outside a task. This file must not know how a trial is made, nor
-carry out what it finds: facts and replies are values.
+suspend when nothing has to wait; what waits is a future or a task, so that the coroutine may be begun outside a task.
+This file must not know how a trial is made, nor carry out what it finds: facts and replies are values.
 """
 
 from __future__ import annotations
