@@ -56,6 +56,12 @@ async def end_of_message(on: Performer, size: int) -> Answer:
     """End-of-data restrictions; then the message is made durable, and only then acknowledged."""
     service, message = on.service, on.message
     assert message is not None, "a message without recipients"
+    early = on.session.turn.early
+    if early is not None and early.after == "DATA" and service.policy.needs("data") and not on.effects.discard:
+        # Content that came before the client can have had the 354 shows itself after DATA was judged: judged again.
+        refusal = told(on, await service.policy.decide("data", facts(on)), _only_recipient(on))
+        if refusal is not None:
+            return Answered(refusal, "restrictions") if isinstance(refusal, Reply) else refusal
     if service.policy.needs("end_of_data") and not on.effects.discard:
         refusal = told(on, await service.policy.decide("end_of_data", facts(on)), _only_recipient(on))
         if refusal is not None:
