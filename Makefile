@@ -4,6 +4,7 @@
 #   make test     linters, types, layers, tests; uses Debian's mail programs as peers where they can be installed
 #   make check    linters, types and layers only
 #   make bench    measure beside a real Postfix
+#   make wire     clients that never wait and clients that do, over wires with delay, loss and reordering
 #   make fuzz     a million random and mutated byte streams through the SMTP core
 #   make fast     compile the hot modules where there is a C compiler; serve and bench do it first (GATEPOST_PURE=1: not)
 #   make clean    remove the virtual environment and every cache
@@ -15,15 +16,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # The programs of others that the tests speak to. Each test that needs one says so and skips by name without it.
-PEERS := postfix postfix-pcre swaks fail2ban pflogsumm amavisd-new iproute2
+PEERS := postfix postfix-pcre swaks fail2ban pflogsumm amavisd-new iproute2 curl
+# Those that cannot be installed beside Postfix, or need not be: unpacked below .cache.
+UNPACKED := exim4-daemon-light msmtp haproxy
 
-.PHONY: serve test check bench fuzz fast peers clean
+.PHONY: serve test check bench wire fuzz fast peers unpacked clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.serves fast
 	exec $(BIN)/gatepost serve $(ARGS)
 
-test: $(VENV)/.tests peers check
+test: $(VENV)/.tests peers unpacked check
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.tests
@@ -33,6 +36,9 @@ check: $(VENV)/.tests
 
 bench: $(VENV)/.tests peers fast
 	$(BIN)/python -m bench.run $(ARGS)
+
+wire: $(VENV)/.tests peers unpacked
+	$(BIN)/python -m tests.wire.measure $(ARGS)
 
 fuzz: $(VENV)/.tests
 	GATEPOST_FUZZ=1000000 $(BIN)/pytest -q tests/smtp/test_fuzz.py $(ARGS)
@@ -57,6 +63,9 @@ $(VENV)/.tests: $(VENV)/.serves requirements-dev.txt requirements-fast.txt
 
 peers:
 	@.ci/debian-packages $(PEERS)
+
+unpacked:
+	@.ci/unpacked .cache/peers $(UNPACKED)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -18,7 +18,7 @@ from tests.lab import directory, running_master, write_config
 from tests.serving import program
 from tests.wire.hosts import Host
 
-AT_DATA, FORBID, SCREENED, PROXIED = 25, 26, 27, 28
+AT_DATA, FORBID, SCREENED, PROXIED, WRAPPED = 25, 26, 27, 28, 465
 SERVICES = {
     AT_DATA: "reject_unauth_pipelining at DATA",
     FORBID: "smtpd_forbid_unauth_pipelining",
@@ -57,9 +57,12 @@ smtpd pass - - n - - smtpd
 dnsblog unix - - n - 0 dnsblog
 tlsproxy unix - - n - 0 tlsproxy
 """
-_PROXIED = f"""\
+_OURS = f"""\
 {PROXIED} inet n - n - - smtpd
     -o smtpd_upstream_proxy_protocol=haproxy
+    -o smtpd_forbid_unauth_pipelining=yes
+{WRAPPED} inet n - n - - smtpd
+    -o smtpd_tls_wrappermode=yes
     -o smtpd_forbid_unauth_pipelining=yes
 """
 
@@ -129,9 +132,9 @@ def _configured(more: Sequence[str], master: str) -> Iterator[tuple[Path, Path]]
 @contextlib.contextmanager
 def gatepost(host: Host, more: Sequence[str] = (), name: str = "Gatepost") -> Iterator[Server]:
     """`gatepost serve` on a host; `more` are further lines of main.cf."""
-    with _configured(more, _MASTER + _PROXIED) as (root, conf), contextlib.ExitStack() as stack:
+    with _configured(more, _MASTER + _OURS) as (root, conf), contextlib.ExitStack() as stack:
         with host.inside():
-            stack.enter_context(program(conf, AT_DATA, FORBID, SCREENED, PROXIED, descriptors=DESCRIPTORS))
+            stack.enter_context(program(conf, AT_DATA, FORBID, SCREENED, PROXIED, WRAPPED, descriptors=DESCRIPTORS))
         yield Server(name, root)
 
 

@@ -1,0 +1,270 @@
+"""`make wire`: who talks out of turn, by Gatepost and by a real Postfix, on wires with delay, loss and reordering.
+
+Three tables. Clients that never wait meet both servers, on one configuration, in one run: all are to be caught. Polite
+clients, programs of others, meet Gatepost on every wire: none is to be flagged. Polite clients in hard circumstances do
+so too. Every number was measured in this run, and every verdict is the server's own log. Exit status 1 when Gatepost
+let somebody pass or flagged somebody; 77 where network namespaces cannot be made. About twenty minutes at full size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.kit import program
+from tests.wire import hard, polite, servers
+from tests.wire.blasters import GAPS, MISSED, NOTED, Blaster, Outcome, every, judge, sources
+from tests.wire.hosts import SERVER, Host, Unavailable, Wire, joined
+from tests.wire.servers import AT_DATA, FORBID, SCREENED, Server
+from tests.wire.wire import UNAVAILABLE
+
+WIRES = (
+    Wire(0),
+    Wire(0.001),
+    Wire(0.04),
+    Wire(0.2),
+    Wire(0.04, loss=0.01),
+    Wire(0.04, reorder=0.05),
+)
+BLASTED = Wire(0.04)
+PORTS = {"data": AT_DATA, "forbid": FORBID, "screened": SCREENED}
+BUFFERED = "gatepost_turn_evidence = buffered"
+AT_ONCE = 2  # wires measured at the same time
+PROGRAMS = (
+    ("Postfix", "postconf", "-hd", "mail_version"),
+    ("swaks", "swaks", "--version"),
+    ("curl", "curl", "--version"),
+    ("msmtp", "msmtp", "--version"),
+    ("HAProxy", "haproxy", "-v"),
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """What a server said about one client's sessions."""
+
+    name: str
+    messages: int
+    offences: list[str]
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.offences)} of {self.messages}"
+
+
+# Clients that never wait
+
+
+def blasted(ports: Sequence[int], repeats: int, say: Callable[[str], None]) -> dict[str, list[Outcome]]:
+    """Every blaster, so many times, against every service of both servers -> outcomes by column."""
+    columns: dict[str, list[Outcome]] = {}
+    with joined(BLASTED) as (client, server):
+        for name, start, served in (
+            ("Gatepost", lambda: servers.gatepost(server), ports),
+            ("Gatepost, buffered", lambda: servers.gatepost(server, [BUFFERED]), (FORBID,)),
+            ("Postfix", lambda: servers.postfix(server), ports),
+        ):
+            if name == "Postfix" and program("postfix") is None:
+                continue
+            with start() as running:
+                addresses = sources()
+                for port in served:
+                    began = time.monotonic()
+                    found = judge(client, running, port, every() * repeats, addresses)
+                    columns[f"{name}: {servers.SERVICES[port]}"] = found
+                    say(f"{name}, port {port}: {time.monotonic() - began:.0f} s")
+    return columns
+
+
+def starts() -> list[Blaster]:
+    """One of each start, in the order of the table."""
+    return every([GAPS[0]])
+
+
+def counts(outcomes: Sequence[Outcome], row: Blaster, wanted: Callable[[str], bool]) -> str:
+    """How many of each gap had such a verdict: five numbers."""
+    cells = []
+    for gap in GAPS:
+        same = [o for o in outcomes if (str(o.blaster), o.blaster.gap) == (str(row), gap)]
+        cells.append(sum(wanted(o.verdict) for o in same))
+    return " ".join(map(str, cells))
+
+
+# Clients that take their turns
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="gatepost-wire-") as below:
+        os.chmod(below, 0o755)
+        yield Path(below)
+
+
+def _heard(server: Server, name: str, before: int) -> Row:
+    log = server.settled()[before:]
+    return Row(name, servers.messages_in(log), servers.offences_in(log))
+
+
+def meet(
+    wire: Wire, names: Sequence[str], port: int, sessions: int, parallel: int, say: Callable[[str], None]
+) -> list[Row]:
+    """Each client of such a name holds its sessions with Gatepost over one wire -> what the server says of each."""
+    rows = []
+    clients = [client for client in polite.every() if str(client) in names]
+    with joined(wire) as (near, host), servers.gatepost(host) as server:
+        for client in clients:
+            began = time.monotonic()
+            rows.append(one(near, server, client, port, sessions, parallel))
+            say(f"{wire}: {client}: {rows[-1]} flagged, {time.monotonic() - began:.0f} s")
+    return rows
+
+
+def one(near: Host, server: Server, client: polite.Client, port: int, sessions: int, parallel: int) -> Row:
+    """One client on its host holds its sessions with one server -> what that says."""
+    before = len(server.settled())
+    with _scratch() as scratch, near.inside():
+        client.run(polite.Job(SERVER, port, sessions, parallel, scratch))
+    return _heard(server, str(client), before)
+
+
+def endure(wire: Wire, sessions: int, parallel: int, cases: Sequence[hard.Hard] = hard.CASES) -> list[Row]:
+    """Each hard case, so many sessions -> what Gatepost says of each."""
+    rows = []
+    with contextlib.ExitStack() as stack:
+        client, host = stack.enter_context(joined(wire))
+        server = stack.enter_context(servers.gatepost(host))
+        stack.enter_context(hard.proxies(client, host, stack.enter_context(_scratch())))
+        for case in cases:
+            if case.needs and not polite.found(case.needs):
+                continue
+            before = len(server.settled())
+            problems = _together(client, case, sessions, parallel)
+            rows.append(_heard(server, case.name, before))
+            rows[-1].problems = problems
+    return rows
+
+
+def _together(client: Host, case: hard.Hard, sessions: int, parallel: int) -> list[str]:
+    with client.inside(), concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        futures = [pool.submit(case.session) for _ in range(sessions)]
+        return [repr(error) for future in futures if (error := future.exception()) is not None]
+
+
+# What is printed
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A table in Markdown."""
+    lines = [("", *columns), *((name, *cells) for name, cells in rows)]
+    widths = [max(3, *(len(line[at]) for line in lines)) for at in range(len(lines[0]))]
+    texts = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+             for line in lines]  # fmt: skip
+    rule = "| " + " | ".join("-" * width for width in widths) + " |"
+    return "\n".join([title, "", texts[0], rule, *texts[1:], ""])
+
+
+def versions() -> str:
+    """What took part."""
+    parts = [f"{os.cpu_count()} processors", f"Linux {platform.release().partition('-')[0]}"]
+    parts += [f"Python {platform.python_version()}", f"aiosmtplib {importlib.metadata.version('aiosmtplib')}"]
+    parts += [f"Exim {polite.exim_version() or 'absent'}"]
+    for name, *words in PROGRAMS:
+        path = polite.found(words[0])
+        if path is None:
+            parts.append(f"no {name}")
+            continue
+        run = subprocess.run([path, *words[1:]], capture_output=True, text=True, env=polite.environment(), check=False)
+        number = re.search(r"\d+(\.\d+)+|\d{8}\.\d", run.stdout)
+        parts.append(f"{name} {number[0] if number else ''}".rstrip())
+    return ", ".join(parts)
+
+
+def show_blasted(columns: dict[str, list[Outcome]], repeats: int) -> str:
+    def rows(wanted: Callable[[str], bool]) -> list[tuple[str, list[str]]]:
+        return [(str(row), [counts(found, row, wanted) for found in columns.values()]) for row in starts()]
+
+    gaps = ", ".join(Blaster("", gap).spacing for gap in GAPS)
+    caught = table(f"Clients that stop to wait, over {BLASTED}: how many of {repeats} were caught; {gaps} apart",
+                   list(columns), rows(lambda verdict: verdict != MISSED))  # fmt: skip
+    if not any(outcome.verdict == NOTED for found in columns.values() for outcome in found):
+        return caught
+    return caught + "\n" + table("Of these, caught only after DATA was answered, and the message was taken",
+                                 list(columns), rows(lambda verdict: verdict == NOTED))  # fmt: skip
+
+
+def show_met(met: dict[Wire, list[Row]], sessions: int) -> str:
+    names = [row.name for row in next(iter(met.values()))]
+    cells = {name: [str(next(r for r in rows if r.name == name)) for rows in met.values()] for name in names}
+    title = f"Polite clients, {sessions} sessions each: flagged, of messages accepted; by round trip of the wire"
+    return table(title, [str(wire) for wire in met], list(cells.items()))
+
+
+def show_hard(rows: Sequence[Row], wire: Wire) -> str:
+    title = f"Polite clients in hard circumstances, over {wire}: flagged, of messages accepted"
+    return table(title, ["flagged"], [(row.name, [str(row)]) for row in rows])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=1000, help="of each polite client on each wire")
+    parser.add_argument("--repeats", type=int, default=5, help="of each client that never waits")
+    parser.add_argument("--parallel", type=int, default=50, help="sessions at a time")
+    parser.add_argument("--service", choices=PORTS, default="forbid", help="which service polite clients meet")
+    parser.add_argument("--only", action="append", help="polite clients whose name holds this")
+    parser.add_argument("--skip", action="append", choices=("blasters", "polite", "hard"), default=[])
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = _options()
+    clients = [c for c in polite.every() if not options.only or any(word in str(c) for word in options.only)]
+    for absent in {client.needs for client in clients if not client.here}:
+        _say(f"not here: {absent}")
+    clients = [client for client in clients if client.here]
+    wrong = False
+    print(versions(), end="\n\n", flush=True)
+    try:
+        if "blasters" not in options.skip:
+            columns = blasted(list(PORTS.values()), options.repeats, _say)
+            print(show_blasted(columns, options.repeats), flush=True)
+            ours = [o for name, found in columns.items() if name.startswith("Gatepost:") for o in found]
+            wrong |= any(outcome.verdict == MISSED for outcome in ours)
+        rows: list[Row] = []
+        if "polite" not in options.skip:
+            work = (list(map(str, clients)), PORTS[options.service], options.sessions, options.parallel, _say)
+            with concurrent.futures.ProcessPoolExecutor(AT_ONCE) as pool:
+                futures = {wire: pool.submit(meet, wire, *work) for wire in WIRES}
+                met = {wire: future.result() for wire, future in futures.items()}
+            print(show_met(met, options.sessions), flush=True)
+            rows += [row for found in met.values() for row in found]
+        if "hard" not in options.skip:
+            endured = endure(BLASTED, max(10, options.sessions // 10), 20)
+            print(show_hard(endured, BLASTED), flush=True)
+            rows += endured
+    except Unavailable as why:
+        _say(f"make wire needs network namespaces: {why}")
+        return UNAVAILABLE
+    for row in rows:
+        for line in [*row.offences, *row.problems]:
+            _say(f"{row.name}: {line}")
+    return int(wrong or any(row.offences for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

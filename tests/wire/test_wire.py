@@ -1,0 +1,102 @@
+"""Who talks out of turn, on a wire of 40 ms: a small form of `make wire`."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit import needs
+from tests.wire import hard, measure, polite, servers
+from tests.wire.blasters import MISSED, REFUSED, Blaster, every, judge, sources
+from tests.wire.hosts import SERVER, Host, Wire, joined_or_skipped
+from tests.wire.servers import AT_DATA, FORBID, Server
+from tests.wire.talk import Talk
+
+WIRE = Wire(0.04)
+CLIENTS = {str(client): client for client in polite.every()}
+Hosts = tuple[Host, Host]
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    with joined_or_skipped(WIRE) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def gatepost(hosts: Hosts) -> Iterator[Server]:
+    with servers.gatepost(hosts[1]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[str]:
+    """Of clients; one iterator, so that no two tests have the same."""
+    return sources()
+
+
+def test_the_wire_has_its_round_trip(hosts: Hosts, gatepost: Server) -> None:
+    with hosts[0].inside():
+        began = time.monotonic()
+        with Talk(SERVER, FORBID):
+            took = time.monotonic() - began
+    assert took >= WIRE.round_trip
+
+
+@pytest.mark.parametrize("port", [AT_DATA, FORBID], ids=["reject_unauth_pipelining", "forbid"])
+def test_who_never_waits_is_refused(hosts: Hosts, gatepost: Server, port: int, addresses: Iterator[str]) -> None:
+    outcomes = judge(hosts[0], gatepost, port, every(), addresses)
+    assert [f"{o.blaster}, {o.blaster.spacing}: {o.verdict}" for o in outcomes if o.verdict != REFUSED] == []
+
+
+@needs("postfix", root=True)
+def test_what_postfix_misses() -> None:
+    """In one segment Postfix sees it, in segments 20 ms apart it does not."""
+    blasters = [Blaster(start, gap) for start in ("after HELO", "after EHLO", "after RCPT") for gap in (None, 0.02)]
+    with joined_or_skipped(WIRE) as (client, server), servers.postfix(server) as running:
+        outcomes = judge(client, running, AT_DATA, blasters, sources())
+    assert [outcome.verdict for outcome in outcomes] == [REFUSED, MISSED] * 3
+
+
+def test_without_the_evidence_segments_are_missed() -> None:
+    """What catches them is the evidence, and nothing else."""
+    blasters = [Blaster(start, 0.02) for start in ("after HELO", "after EHLO", "after RCPT")]
+    with joined_or_skipped(WIRE) as (client, server), servers.gatepost(server, [measure.BUFFERED]) as running:
+        outcomes = judge(client, running, FORBID, blasters, sources())
+    assert [outcome.verdict for outcome in outcomes] == [MISSED] * 3
+
+
+@pytest.mark.parametrize("name", list(CLIENTS))
+def test_who_takes_turns_is_not_flagged(hosts: Hosts, gatepost: Server, name: str) -> None:
+    client = CLIENTS[name]
+    if not client.here:
+        pytest.skip(f"not here: {client.needs}")
+    row = measure.one(hosts[0], gatepost, client, FORBID, sessions=6, parallel=6)
+    assert (row.messages, row.offences) == (6, [])
+
+
+@pytest.fixture(scope="module")
+def proxies(hosts: Hosts, gatepost: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with hard.proxies(*hosts, tmp_path_factory.mktemp("proxies")):
+        yield
+
+
+@pytest.mark.parametrize("case", hard.CASES, ids=lambda case: case.name)
+def test_hard_circumstances_flag_nobody(hosts: Hosts, gatepost: Server, proxies: None, case: hard.Hard) -> None:
+    if case.needs and not polite.found(case.needs):
+        pytest.skip(f"not here: {case.needs}")
+    before = len(gatepost.settled())
+    with hosts[0].inside(), concurrent.futures.ThreadPoolExecutor(6) as pool:
+        for future in [pool.submit(case.session) for _ in range(6)]:
+            future.result()
+    assert servers.offences_in(gatepost.settled()[before:]) == []
+
+
+def test_loss_and_reordering_flag_nobody() -> None:
+    with joined_or_skipped(Wire(0.02, loss=0.02, reorder=0.1)) as (client, server), servers.gatepost(server) as running:
+        rows = [measure.one(client, running, CLIENTS[name], FORBID, sessions=30, parallel=15)
+                for name in ("smtplib, plain", "smtplib, STARTTLS", "aiosmtplib, STARTTLS")]  # fmt: skip
+    assert [(row.messages, row.offences) for row in rows] == [(30, [])] * 3
