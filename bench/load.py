@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import re
 import resource
 import socket
 import subprocess
@@ -55,7 +56,7 @@ class Client:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.expect(b"220")
 
-    def expect(self, code: bytes) -> None:
+    def expect(self, code: bytes) -> bytes:
         heard = b""
         while not (heard.endswith(b"\r\n") and heard.rstrip(b"\r\n").rpartition(b"\n")[2][3:4] == b" "):
             part = self._socket.recv(4096)
@@ -64,13 +65,22 @@ class Client:
             heard += part
         if not heard.startswith(code):
             raise RuntimeError(f"expected {code!r}: {heard!r}")
+        return heard
 
-    def say(self, line: bytes, code: bytes) -> None:
+    def say(self, line: bytes, code: bytes) -> bytes:
         self._socket.sendall(line)
-        self.expect(code)
+        return self.expect(code)
 
     def close(self) -> None:
         self._socket.close()
+
+
+def offers(port: int) -> bytes:
+    """What a server says to EHLO."""
+    client = Client(port)
+    offered = client.say(b"EHLO client.example\r\n", b"250")
+    client.close()
+    return offered
 
 
 def transaction(port: int) -> tuple[float, float]:
@@ -110,13 +120,24 @@ def idle(server: Server, count: int) -> Iterator[None]:
             batch = [_connect(server, at) for at in range(len(connections), min(count, len(connections) + 100))]
             connections += batch
             for connection in batch:
-                if not connection.recv(512).startswith(b"220"):
+                if not _greeted(connection):
                     raise RuntimeError(f"{server.name} greets no more after {len(connections)} connections")
         yield
     finally:
         for connection in connections:
             connection.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, max(hard, DESCRIPTORS)))
+
+
+def _greeted(connection: socket.socket) -> bool:
+    """The whole greeting has come (screening says its first line alone)."""
+    heard = b""
+    while not re.search(rb"^220 .*\r\n$", heard, re.MULTILINE):
+        part = connection.recv(512)
+        if not part:
+            return False
+        heard += part
+    return True
 
 
 def _connect(server: Server, number: int) -> socket.socket:

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.consumption import memory, settle
+from bench.held import held, lines
 from bench.load import MESSAGE, Scenario, idle, send, transactions
 from bench.servers import ALL, Server
 from tests.kit import program
@@ -119,6 +120,17 @@ def report(console: Console, names: Sequence[str], servers: Sequence[Server], op
     sizes = idle_memory(names)
     cells = {n: [f"{sizes[x, n] / 1024:.1f}" if (x, n) in sizes else "-" for x in names] for n in (1000, 10_000)}
     show(console, "KiB of memory an idle connection", names, [(f"{n} connections", cells[n]) for n in cells])
+    if "Gatepost" in names:
+        screening(console)
+
+
+def screening(console: Console) -> None:
+    """Ten thousand connections held, and a polite client beside them."""
+    try:
+        for line in lines(held()):
+            console.print(line)
+    except (OSError, RuntimeError) as failure:
+        print(f"held connections: {failure}", file=sys.stderr)
 
 
 def ratios(console: Console, rates: Rates) -> None:

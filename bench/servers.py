@@ -25,6 +25,18 @@ CONFIG = [
     "in_flow_delay = 0",  # Postfix does not slow its own receiving down
     "default_process_limit = 2000",
 ]
+# Every test of screening, for clients that nobody knows, as many as there are.
+SCREENING = [
+    "postscreen_access_list =",
+    "postscreen_cache_map =",
+    "postscreen_greet_action = enforce",
+    "postscreen_pipelining_enable = yes",
+    "postscreen_non_smtp_command_enable = yes",
+    "postscreen_bare_newline_enable = yes",
+    "postscreen_client_connection_count_limit = 0",
+    "postscreen_pre_queue_limit = 20000",
+    "postscreen_post_queue_limit = 20000",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +49,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def _configured(below: Path | None) -> Iterator[tuple[Path, int]]:
+def _configured(below: Path | None, screened: bool = False) -> Iterator[tuple[Path, int]]:
     port = free_port()
+    dialogue = Dialogue(config=CONFIG)
+    if screened:
+        dialogue = Dialogue(config=[*CONFIG, *SCREENING], service="postscreen")
     with directory("gatepost-bench-") if below is None else contextlib.nullcontext(below) as root:
-        yield write_config(root, Dialogue(config=CONFIG), port), port
+        yield write_config(root, dialogue, port), port
 
 
 @contextlib.contextmanager
@@ -54,6 +69,13 @@ def postfix(below: Path | None = None) -> Iterator[Server]:
 def gatepost(below: Path | None = None) -> Iterator[Server]:
     """`gatepost serve`."""
     with _configured(below) as (conf, port), gatepost_program(conf, port, descriptors=DESCRIPTORS) as process:
+        yield Server("Gatepost", port, process.pid)
+
+
+@contextlib.contextmanager
+def screened(below: Path | None = None) -> Iterator[Server]:
+    """`gatepost serve` with a screened service."""
+    with _configured(below, True) as (conf, port), gatepost_program(conf, port, descriptors=DESCRIPTORS) as process:
         yield Server("Gatepost", port, process.pid)
 
 

@@ -1,0 +1,67 @@
+"""What do ten thousand clients cost that are held in screening, and does a polite client notice them?
+
+They connect, are greeted and say nothing: probation, as a screened session is before its first RCPT. Each measurement
+has a server of its own that has just started.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from bench.consumption import memory, settle
+from bench.load import idle, offers, transactions
+from bench.servers import screened
+
+COUNT = 10_000
+MEMORY, FACTOR = 200, 2.0  # MiB in all; times as long: the targets
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """`before` and `after` in bytes; times in seconds, of a whole session and from its dot to the 250, medians without
+    and with the others. `screened`: the service did screen; what does not announces PIPELINING at once."""
+
+    screened: bool
+    before: int
+    after: int
+    whole: tuple[float, float]
+    dot: tuple[float, float]
+
+
+def _medians(times: list[tuple[float, float]]) -> tuple[float, float]:
+    dots, wholes = zip(*times, strict=True)
+    return statistics.median(wholes), statistics.median(dots)
+
+
+def held(count: int = COUNT, messages: int = 100, sessions: int = 5) -> Held:
+    """Measure, `sessions` polite clients at a time. OSError or RuntimeError when the server does not hold so many."""
+    with screened() as server:
+        screening = b"PIPELINING" not in offers(server.port)
+        transactions(server, 20, sessions)
+        settle(server.pid, 5)
+        alone, dot_alone = _medians(transactions(server, messages, sessions))
+        before = memory(server.pid)
+        with idle(server, count):
+            settle(server.pid, 5)
+            after = memory(server.pid)
+            beside, dot_beside = _medians(transactions(server, messages, sessions))
+    return Held(screening, before, after, (alone, beside), (dot_alone, dot_beside))
+
+
+def lines(found: Held, count: int = COUNT) -> list[str]:
+    """What was found, in words, against what was set as the aim."""
+    total = found.after / MIB
+    out = [
+        f"{count} connections held {'in probation' if found.screened else 'by a service that does not screen'}: {total:.0f} MiB, {found.before / MIB:.0f} of them without "
+        f"(target {MEMORY}: {'reached' if total < MEMORY else 'missed'})"
+    ]
+    for name, (without, with_them) in (("whole session", found.whole), ("dot to 250", found.dot)):
+        ratio = with_them / without
+        verdict = "reached" if ratio < FACTOR else "missed"
+        out.append(
+            f"a polite client meanwhile, {name}: {with_them * 1000:.2f} ms, {without * 1000:.2f} without them: "
+            f"{ratio:.2f} times as long (target below {FACTOR:g}: {verdict})"
+        )
+    return out
