@@ -23,6 +23,7 @@ class Held:
     """`before` and `after` in bytes; times in seconds, of a whole session and from its dot to the 250, medians without
     and with the others. `screened`: the service did screen; what does not announces PIPELINING at once."""
 
+    count: int
     screened: bool
     before: int
     after: int
@@ -47,15 +48,16 @@ def held(count: int = COUNT, messages: int = 100, sessions: int = 5) -> Held:
             settle(server.pid, 5)
             after = memory(server.pid)
             beside, dot_beside = _medians(transactions(server, messages, sessions))
-    return Held(screening, before, after, (alone, beside), (dot_alone, dot_beside))
+    return Held(count, screening, before, after, (alone, beside), (dot_alone, dot_beside))
 
 
-def lines(found: Held, count: int = COUNT) -> list[str]:
+def lines(found: Held) -> list[str]:
     """What was found, in words, against what was set as the aim."""
-    total = found.after / MIB
+    total, before = found.after / MIB, found.before / MIB
+    where = "in probation" if found.screened else "by a service that does not screen"
+    verdict = "reached" if total < MEMORY else "missed"
     out = [
-        f"{count} connections held {'in probation' if found.screened else 'by a service that does not screen'}: {total:.0f} MiB, {found.before / MIB:.0f} of them without "
-        f"(target {MEMORY}: {'reached' if total < MEMORY else 'missed'})"
+        f"{found.count} connections held {where}: {total:.0f} MiB, {before:.0f} without them (target {MEMORY}: {verdict})"
     ]
     for name, (without, with_them) in (("whole session", found.whole), ("dot to 250", found.dot)):
         ratio = with_them / without
