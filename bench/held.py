@@ -56,9 +56,8 @@ def lines(found: Held) -> list[str]:
     total, before = found.after / MIB, found.before / MIB
     where = "in probation" if found.screened else "by a service that does not screen"
     verdict = "reached" if total < MEMORY else "missed"
-    out = [
-        f"{found.count} connections held {where}: {total:.0f} MiB, {before:.0f} without them (target {MEMORY}: {verdict})"
-    ]
+    size = f"{total:.0f} MiB, {before:.0f} without them (target {MEMORY}: {verdict})"
+    out = [f"{found.count} connections held {where}: {size}"]
     for name, (without, with_them) in (("whole session", found.whole), ("dot to 250", found.dot)):
         ratio = with_them / without
         verdict = "reached" if ratio < FACTOR else "missed"

@@ -10,10 +10,10 @@ import pytest
 
 from tests.kit import needs
 from tests.wire import hard, measure, polite, servers
-from tests.wire.blasters import MISSED, REFUSED, Blaster, every, judge, sources
-from tests.wire.hosts import SERVER, Host, Wire, joined_or_skipped
-from tests.wire.servers import AT_DATA, FORBID, Server
-from tests.wire.talk import Talk
+from tests.wire.blasters import MAIL, MISSED, RCPT, REFUSED, Blaster, every, judge, sources
+from tests.wire.hosts import SERVER, SERVER6, Host, Wire, joined_or_skipped
+from tests.wire.servers import AT_DATA, FORBID, PROXIED, SCREENED, Server
+from tests.wire.talk import BODY, Talk
 
 WIRE = Wire(0.04)
 CLIENTS = {str(client): client for client in polite.every()}
@@ -52,6 +52,25 @@ def test_who_never_waits_is_refused(hosts: Hosts, gatepost: Server, port: int, a
     assert [f"{o.blaster}, {o.blaster.spacing}: {o.verdict}" for o in outcomes if o.verdict != REFUSED] == []
 
 
+def test_who_never_waits_is_caught_by_screening(hosts: Hosts, gatepost: Server, addresses: Iterator[str]) -> None:
+    outcomes = judge(hosts[0], gatepost, SCREENED, every(), addresses)
+    assert [f"{o.blaster}, {o.blaster.spacing}" for o in outcomes if o.verdict == MISSED] == []
+
+
+def test_behind_a_proxy_header_and_by_ipv6(hosts: Hosts, gatepost: Server) -> None:
+    header = b"PROXY TCP4 192.0.2.99 10.77.0.2 40000 25\r\n"
+    for host, port, before in ((SERVER, PROXIED, header), (SERVER6, FORBID, b"")):
+        with hosts[0].inside(), Talk(host, port) as talk:
+            talk.socket.sendall(before)
+            talk.reply()
+            for line in (b"EHLO client.example\r\n", MAIL, RCPT):
+                talk.say(line)
+            talk.blast([b"DATA\r\n", BODY, b"QUIT\r\n"], 0.01)
+            talk.rest()
+    gatepost.settled()
+    assert {"192.0.2.99", "fd77::1"} <= set(gatepost.offences())
+
+
 @needs("postfix", root=True)
 def test_what_postfix_misses() -> None:
     """In one segment Postfix sees it, in segments 20 ms apart it does not."""
@@ -76,6 +95,13 @@ def test_who_takes_turns_is_not_flagged(hosts: Hosts, gatepost: Server, name: st
         pytest.skip(f"not here: {client.needs}")
     row = measure.one(hosts[0], gatepost, client, FORBID, sessions=6, parallel=6)
     assert (row.messages, row.offences) == (6, [])
+
+
+@pytest.mark.parametrize("name", ["smtplib, plain", "smtplib, STARTTLS", "curl, plain", "Postfix, plain"])
+def test_screening_takes_who_takes_turns(hosts: Hosts, gatepost: Server, name: str) -> None:
+    """In the first connection, with every test on."""
+    row = measure.one(hosts[0], gatepost, CLIENTS[name], SCREENED, sessions=4, parallel=4)
+    assert (row.messages, row.offences) == (4, [])
 
 
 @pytest.fixture(scope="module")
