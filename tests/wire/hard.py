@@ -221,6 +221,6 @@ def proxies(client: Host, server: Host, scratch: Path) -> Iterator[None]:
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
                 stack.callback(process.wait)
                 stack.callback(process.terminate)
-                if not wait_listening(int(listen.rpartition(":")[2]), 10, lambda p=process: p.poll() is None):
+                if not wait_listening(int(listen.rpartition(":")[2])):
                     raise RuntimeError(f"HAProxy did not start on {conf.read_text()}")
         yield

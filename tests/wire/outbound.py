@@ -7,7 +7,6 @@ have below a directory of their own; whoever calls is inside the client's host.
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,8 +129,3 @@ def postfix(scratch: Path, sending: Sending) -> None:
         subprocess.run([*source, f"127.0.0.1:{PORT}"], capture_output=True, timeout=SECONDS, check=False)
         log = root / "maillog"
         wait_for(lambda: log.read_text(errors="replace").count(" status=") >= sending.sessions, SECONDS)
-
-
-def owner_exists() -> bool:
-    """Is there the user that Postfix runs as?"""
-    return any(entry.pw_name == "postfix" for entry in pwd.getpwall())

@@ -77,8 +77,8 @@ def carry(ends: tuple[int, int], delay: float, loss: float, reorder: float, chan
     while True:
         now = time.monotonic()
         while in_flight and in_flight[0][0] <= now:
-            _, _, to, packet = heapq.heappop(in_flight)
-            _put(to, packet)
+            _, _, to, due = heapq.heappop(in_flight)
+            _put(to, due)
         wait = max(0.0, in_flight[0][0] - now) if in_flight else 1.0
         for end, _ in watch.poll(wait):
             if end == 0:
