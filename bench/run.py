@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.consumption import memory, settle
-from bench.held import held, lines
+from bench.held import PLACES, held, lines
 from bench.load import MESSAGE, Scenario, idle, send, transactions
 from bench.servers import ALL, Server
 from tests.kit import program
@@ -126,11 +126,12 @@ def report(console: Console, names: Sequence[str], servers: Sequence[Server], op
 
 def screening(console: Console) -> None:
     """Ten thousand connections held, and a polite client beside them."""
-    try:
-        for line in lines(held()):
-            console.print(line)
-    except (OSError, RuntimeError) as failure:
-        print(f"held connections: {failure}", file=sys.stderr)
+    for where in PLACES:
+        try:
+            for line in lines(held(where)):
+                console.print(line)
+        except (OSError, RuntimeError) as failure:
+            print(f"connections held in {where}: {failure}", file=sys.stderr)
 
 
 def ratios(console: Console, rates: Rates) -> None:

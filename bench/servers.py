@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ CONFIG = [
 ]
 # Every test of screening, for clients that nobody knows, as many as there are.
 SCREENING = [
-    "postscreen_access_list =",
+    "postscreen_access_list = permit_mynetworks",
     "postscreen_cache_map =",
     "postscreen_greet_action = enforce",
     "postscreen_pipelining_enable = yes",
@@ -36,6 +36,13 @@ SCREENING = [
     "postscreen_client_connection_count_limit = 0",
     "postscreen_pre_queue_limit = 20000",
     "postscreen_post_queue_limit = 20000",
+]
+PROBATION = [*SCREENING, "mynetworks ="]
+GREETING = [
+    *SCREENING,
+    "mynetworks = 127.0.0.1/32",  # who is measured is let in at once
+    "postscreen_greet_wait = 600s",
+    "gatepost_greet_wait = full",
 ]
 
 
@@ -49,11 +56,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def _configured(below: Path | None, screened: bool = False) -> Iterator[tuple[Path, int]]:
+def _configured(below: Path | None, screening: Sequence[str] = ()) -> Iterator[tuple[Path, int]]:
     port = free_port()
-    dialogue = Dialogue(config=CONFIG)
-    if screened:
-        dialogue = Dialogue(config=[*CONFIG, *SCREENING], service="postscreen")
+    dialogue = Dialogue(config=[*CONFIG, *screening], service="postscreen" if screening else "smtpd")
     with directory("gatepost-bench-") if below is None else contextlib.nullcontext(below) as root:
         yield write_config(root, dialogue, port), port
 
@@ -73,10 +78,11 @@ def gatepost(below: Path | None = None) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def screened(below: Path | None = None) -> Iterator[Server]:
-    """`gatepost serve` with a screened service."""
-    with _configured(below, True) as (conf, port), gatepost_program(conf, port, descriptors=DESCRIPTORS) as process:
-        yield Server("Gatepost", port, process.pid)
+def screened(screening: Sequence[str], below: Path | None = None) -> Iterator[Server]:
+    """`gatepost serve` with a screened service; `screening` are lines of main.cf."""
+    with _configured(below, screening) as (conf, port):
+        with gatepost_program(conf, port, descriptors=DESCRIPTORS) as process:
+            yield Server("Gatepost", port, process.pid)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,8 @@
 Three tables. Clients that never wait meet both servers, on one configuration, in one run: all are to be caught. Polite
 clients, programs of others, meet Gatepost on every wire: none is to be flagged. Polite clients in hard circumstances do
 so too. Every number was measured in this run, and every verdict is the server's own log. Exit status 1 when Gatepost
-let somebody pass or flagged somebody, or a message did not come through; 77 where network namespaces cannot be made. About twenty minutes at full size.
+let somebody pass or flagged somebody, or a message did not come through; 77 where network namespaces cannot be made.
+About twenty minutes at full size.
 """
 
 from __future__ import annotations
