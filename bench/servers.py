@@ -80,9 +80,8 @@ def gatepost(below: Path | None = None) -> Iterator[Server]:
 @contextlib.contextmanager
 def screened(screening: Sequence[str], below: Path | None = None) -> Iterator[Server]:
     """`gatepost serve` with a screened service; `screening` are lines of main.cf."""
-    with _configured(below, screening) as (conf, port):
-        with gatepost_program(conf, port, descriptors=DESCRIPTORS) as process:
-            yield Server("Gatepost", port, process.pid)
+    with _configured(below, screening) as made, gatepost_program(*made, descriptors=DESCRIPTORS) as process:
+        yield Server("Gatepost", made[1], process.pid)
 
 
 @contextlib.contextmanager
