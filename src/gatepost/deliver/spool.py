@@ -1,10 +1,11 @@
-"""Is it ours now? The durable spool: 250 is given only after keep() resolves.
+"""Is it ours now? The durable spool: 250 is given only after `then` is called.
 
     spool = Spool.open(directory)                     inside the event loop
     draft = spool.draft(spool.new_id())               content as it arrives: draft.write(bytes)
-    await spool.keep(draft, envelope, headers)        durable, or SpoolFull, or SpoolFailure
+    spool.submit(draft, envelope, then)               `then` is called with None: durable; or SpoolFull, SpoolFailure
+    await spool.keep(draft, envelope, headers)        the same as a future
 
-A message whose keep() resolved survives kill -9 and power failure, whole. One process owns a shard (a lock file says
+A message that is durable survives kill -9 and power failure, whole. One process owns a shard (a lock file says
 so); another may look and change what an operator may change (deliver/queue_control.py). The disk layout is that of
 spool_store.py, the writing spool_writer.py's, the bytes before the end of data spool_draft.py's. This file must not
 know delivery.
@@ -27,7 +28,7 @@ from gatepost.deliver import spool_store as store
 from gatepost.deliver.envelope import Envelope
 from gatepost.deliver.queue_id import SHARDS, key_of, long_id, short_id
 from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull, failure_of
-from gatepost.deliver.spool_writer import Kept, Writer
+from gatepost.deliver.spool_writer import Kept, Settled, Writer
 
 __all__ = ["Draft", "Kept", "Spool", "SpoolFailure", "SpoolFull", "SpooledContent"]
 
@@ -113,23 +114,35 @@ class Spool:
         """Take responsibility for the message: `headers` and then the draft's content. Sets envelope.size.
 
         The future raises SpoolFull or SpoolFailure; the draft is gone in any case."""
-        future = self._loop.create_future()
+        future: asyncio.Future[None] = self._loop.create_future()
+
+        def then(failure: SpoolFull | SpoolFailure | None) -> None:
+            if future.done():
+                return
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
+
+        self.submit(draft, envelope, then, headers)
+        return future
+
+    def submit(self, draft: Draft, envelope: Envelope, then: Settled, headers: bytes = b"") -> None:
+        """keep() without a future: `then` is called later, from the event loop, and of a whole batch in one turn."""
         envelope.size = len(headers) + draft.size
         key = key_of(envelope.queue_id)
         assert key is not None
         if draft.failure is not None:
-            future.set_exception(draft.failure)
-            return future
-        if draft.path is not None:
+            self._loop.call_soon(then, draft.failure)
+        elif draft.path is not None:
             draft.kept = True
-            message = Kept(key, envelope, (headers,), envelope.queue_id, future)
+            message = Kept(key, envelope, (headers,), envelope.queue_id, then)
             self._sync.submit(self._keep_file, draft, message)
-            return future
-        parts = draft.parts
-        if headers:
-            parts.insert(0, headers)
-        self._writer.submit(Kept(key, envelope, parts, None, future))
-        return future
+        else:
+            parts = draft.parts
+            if headers:
+                parts.insert(0, headers)
+            self._writer.submit(Kept(key, envelope, parts, None, then))
 
     def _keep_file(self, draft: Draft, message: Kept) -> None:
         """In a thread of its own, because a large body's fsync would hold up everybody's small messages."""
@@ -151,13 +164,13 @@ class Spool:
     def _settled(self, batch: list[Kept]) -> None:
         kept = batch
         for message in batch:
-            future = message.future
             if message.error is not None:
                 kept = [m for m in batch if m.error is None]
-                if not future.done():
-                    future.set_exception(message.error)
-            elif not future.done():
-                future.set_result(None)
+            try:
+                message.then(message.error)
+            except Exception as error:  # a bug of whoever waited for it must not cost the others their answer
+                self._loop.call_exception_handler({"message": "what follows a stored message failed",
+                                                   "exception": error})
         if kept and self.arrived is not None:
             self.arrived(kept)
 

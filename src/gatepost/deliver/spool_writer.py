@@ -1,6 +1,6 @@
 """Who writes to the spool? One thread, whole batches per commit: many sessions share one fsync.
 
-Contract: every submitted message's future is resolved exactly once, on the event loop, after the commit that made it
+Contract: every submitted message's `then` is called exactly once, on the event loop, after the commit that made it
 durable or with SpoolFull or SpoolFailure; all of a batch by one call into the loop. When a batch fails, its messages
 are tried one by one, so that a message pays only for itself. Removals and progress (chores) are not urgent: they go
 when enough of them wait or the oldest is CHORE_DELAY old; they are retried until they succeed. When the disk is full a
@@ -34,17 +34,19 @@ RETRY_DELAY = 1.0  # seconds before chores are tried again after an error
 RESERVE = 2 << 20  # bytes of the reserve file
 ROOM = 1 << 20  # bytes that must be free for an error not to mean a full disk
 
+Settled = Callable[[SpoolFull | SpoolFailure | None], None]
+
 
 @dataclass(slots=True, eq=False)
 class Kept:
     """A message on its way to disk, and afterwards: `parts` is what its row holds of the content, `file` the name of
-    its body file."""
+    its body file; `then` is told that it is durable (None), or why not."""
 
     key: int
     envelope: Envelope
     parts: Sequence[bytes]
     file: str | None
-    future: asyncio.Future[None]
+    then: Settled
     error: SpoolFull | SpoolFailure | None = None
 
 

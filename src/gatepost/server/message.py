@@ -16,6 +16,7 @@ from gatepost.deliver.content import ContentPolicy, Preparation
 from gatepost.deliver.content_received import Naming, TlsSeen
 from gatepost.deliver.envelope import Envelope, Origin, Recipient
 from gatepost.deliver.spool import Draft, Spool
+from gatepost.deliver.spool_writer import Settled
 from gatepost.lookup.ask import LookupFailure
 from gatepost.policy.verdict import Effect
 from gatepost.server.eagerly import eagerly
@@ -132,13 +133,22 @@ class Message:
         else:
             self._run(self._checked(preparation.check(data)))
 
-    async def finish(self) -> Preparation:
-        """The content is whole -> what was found in it. LookupFailure when a check could not be made."""
+    @property
+    def checked(self) -> bool:
+        """Are there content checks? Then checks() ends the content instead of finish()."""
+        return self._preparation is not None and self._preparation.checked
+
+    def finish(self) -> Preparation:
+        """The content is whole -> what was found in it."""
         preparation, draft = self._preparation, self._draft
         assert preparation is not None and draft is not None
-        if not preparation.checked:
-            draft.write(preparation.finish())
-            return preparation
+        draft.write(preparation.finish())
+        return preparation
+
+    async def checks(self) -> Preparation:
+        """finish, with checks. LookupFailure when one of them could not be made."""
+        preparation = self._preparation
+        assert preparation is not None
         while self._task is not None:
             await asyncio.shield(self._task)
         if self._failure is None:
@@ -152,10 +162,10 @@ class Message:
         """Bytes of the message as it will be stored, our own headers included."""
         return self._draft.size if self._draft is not None else 0
 
-    def keep(self) -> asyncio.Future[None]:
-        """Take responsibility: done when the message is durable. SpoolFull or SpoolFailure when it cannot be."""
+    def keep(self, then: Settled) -> None:
+        """Take responsibility: `then` is called when the message is durable, or with the reason why it cannot be."""
         assert self._draft is not None and self.envelope is not None
-        return self._intake.spool.keep(self._draft, self.envelope)
+        self._intake.spool.submit(self._draft, self.envelope, then)
 
     def abandon(self) -> None:
         """Forget it, unless it was kept."""

@@ -98,7 +98,7 @@ class Performer:
         answer = _STAGES[ask.stage](self, ask.subject)
         if answer is None:
             self.connection.feed(GO_ON)
-        elif isinstance(answer, Reply | Answered):
+        elif isinstance(answer, (Answered, Reply)):  # a tuple: `Answered | Reply` would be made anew for each question
             self.answer(answer)
         else:
             return eagerly(answer, self.answer)
