@@ -66,13 +66,9 @@ class Transports:
         self._relocated = Maps.of(settings[p.RELOCATED_MAPS], lookups)
         self._by_sender = Maps.of(settings[p.SENDER_DEPENDENT_DEFAULT_TRANSPORT_MAPS], lookups)
         self._hosts_by_sender = Maps.of(settings[p.SENDER_DEPENDENT_RELAYHOST_MAPS], lookups)
+        self.depends_on_sender = bool(self._by_sender or self._hosts_by_sender)  # does the route of a remote address?
         self._null_key = settings[p.EMPTY_ADDRESS_DEFAULT_TRANSPORT_MAPS_LOOKUP_KEY]
         self._null_host_key = settings[p.EMPTY_ADDRESS_RELAYHOST_MAPS_LOOKUP_KEY]
-
-    @property
-    def depends_on_sender(self) -> bool:
-        """Does the route of a remote address depend on who sends?"""
-        return bool(self._by_sender or self._hosts_by_sender)
 
     async def route(self, address: str, domain: str, kind: Kind, *, sender: str | None, short: bool) -> Route:
         """The route of a resolved address. `sender` None: nobody's (sender-dependent tables are not asked); `short`:

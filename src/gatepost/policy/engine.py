@@ -7,7 +7,7 @@ nothing is awaited that does not really wait. This file must not know a restrict
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 
 import gatepost.config.parameters as p
 from gatepost.config.settings import Settings
@@ -24,6 +24,7 @@ from gatepost.span import ConfigError
 
 DEPTH = 100  # nested lists
 ANSWERS = (Outcome, Refusal)
+DUNNO, OK, REJECT = Outcome.DUNNO, Outcome.OK, Outcome.REJECT  # reading an enumeration's member costs ten times as much
 
 
 class Engine:
@@ -36,25 +37,43 @@ class Engine:
 
     async def evaluate_text(self, question: Question, text: str, subject: Subject, origin: str) -> Answer:
         """Run what an access table or policy server gave as a list, in place."""
-        return await self.run(self._compiler.text(text, question.default, origin), question, subject)
+        outcome = self.run(self._compiler.text(text, question.default, origin), question, subject)
+        return outcome if isinstance(outcome, Outcome) else await outcome
 
-    async def run(self, program: Program, question: Question, subject: Subject) -> Outcome:
-        """Run a list about `subject`. On REJECT `question.reply` is set."""
+    def run(self, program: Program, question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
+        """Run a list about `subject`. On REJECT `question.reply` is set. Only what really waits is to be awaited."""
         outer = question.subject, question.list_name, question.default
         question.subject, question.list_name, question.default = subject, program.name, program.default
         question.depth += 1
-        outcome = Outcome.DUNNO
+        outcome = DUNNO
         if question.depth > DEPTH:
             question.warning(f"restrictions of {program.name} are nested too deep")
             outcome = self.refuse(question, SERVER_ERROR)
         else:
-            for check in program.checks:
+            checks = iter(program.checks)
+            for check in checks:
                 if question.discarded:
                     break
                 step = self.step(check, question)
-                outcome = step if isinstance(step, Outcome) else await step
-                if outcome is not Outcome.DUNNO or (question.deferred_if_permit and question.deferred_if_reject):
+                if not isinstance(step, Outcome):
+                    return self._run_on(checks, step, question, outer)
+                outcome = step
+                if outcome is not DUNNO or (question.deferred_if_permit and question.deferred_if_reject):
                     break
+        question.depth -= 1
+        question.subject, question.list_name, question.default = outer
+        return outcome
+
+    async def _run_on(self, checks: Iterator[Check], step: Awaitable[Outcome], question: Question,
+                      outer: tuple[Subject, str, str]) -> Outcome:
+        """The rest of a list, from the first check that waits."""
+        outcome = await step
+        while outcome is DUNNO and not (question.deferred_if_permit and question.deferred_if_reject):
+            check = None if question.discarded else next(checks, None)
+            if check is None:
+                break
+            following = self.step(check, question)
+            outcome = following if isinstance(following, Outcome) else await following
         question.depth -= 1
         question.subject, question.list_name, question.default = outer
         return outcome
@@ -63,8 +82,8 @@ class Engine:
         """Run one check, draw its consequences, keep it in the trace. Only what really waits is to be awaited: the
         common checks answer at once, and cost no coroutine."""
         if check.needs & ~question.known:
-            question.trace.append(Step(question.list_name, check.token, check.span, Outcome.DUNNO))
-            return Outcome.DUNNO
+            question.trace.append(Step(question.list_name, check.token, check.span, DUNNO))
+            return DUNNO
         if check.warns and check.warns not in self._warned:
             self._warned.add(check.warns)
             question.warning(check.warns)
@@ -75,7 +94,7 @@ class Engine:
             answer = check.function(question, check.argument)
         except (LookupFailure, ConfigError) as problem:
             answer = _failed(question, problem)
-        if isinstance(answer, ANSWERS) and (answer is not Outcome.OK or check.judged
+        if isinstance(answer, ANSWERS) and (answer is not OK or check.judged
                                             or question.lists.logged_permits is None):
             return self._ended(check, question, answer, softens)
         return self._step_later(check, question, answer, softens)
@@ -87,7 +106,7 @@ class Engine:
             answer = given if isinstance(given, ANSWERS) else await given
         except (LookupFailure, ConfigError) as problem:
             answer = _failed(question, problem)
-        if answer is Outcome.OK and not check.judged and question.lists.logged_permits is not None:
+        if answer is OK and not check.judged and question.lists.logged_permits is not None:
             await permitted(question, check.name, _permitted_subject(question, check))
         return self._ended(check, question, answer, softens)
 
@@ -115,14 +134,14 @@ class Engine:
             question.deferred_if_permit = question.deferred_if_permit or refusal
         else:
             outcome = self.refuse(question, refusal)
-            reply = question.reply if outcome is Outcome.REJECT else worded(refusal, self._soft)[0]
+            reply = question.reply if outcome is REJECT else worded(refusal, self._soft)[0]
             return outcome, outcome, reply
-        return Outcome.DUNNO, refusal.stored, worded(refusal, self._soft)[0]
+        return DUNNO, refusal.stored, worded(refusal, self._soft)[0]
 
     def refuse(self, question: Question, refusal: Refusal) -> Outcome:
         """Say it: the reply and its log line; behind warn_if_reject only the line."""
         if question.hangup:
-            return Outcome.REJECT
+            return REJECT
         warn = question.warn and not refusal.stern
         reply, problem = worded(refusal, self._soft)
         if problem:
@@ -133,9 +152,9 @@ class Engine:
             return self.refuse(question, earlier)
         question.log.append(("reject_warning" if warn else "reject", str(reply)))
         if warn:
-            return Outcome.DUNNO
+            return DUNNO
         question.reply = reply
-        return Outcome.REJECT
+        return REJECT
 
 
 def _failed(question: Question, problem: LookupFailure | ConfigError) -> Refusal:

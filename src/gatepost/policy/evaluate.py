@@ -19,7 +19,7 @@ from gatepost.lookup.verify_sender import VerifySender
 from gatepost.policy.engine import Engine
 from gatepost.policy.facts import Facts
 from gatepost.policy.lists import Lists, level
-from gatepost.policy.program import NO_PROTECTION, Compiler, Protection, alone
+from gatepost.policy.program import NO_PROTECTION, Compiler, Program, Protection, alone
 from gatepost.policy.question import Question, Subject
 from gatepost.policy.refusal import Refusal
 from gatepost.policy.restrictions.recipient import reject_unlisted_recipient, reject_unlisted_sender
@@ -73,12 +73,21 @@ class Policy:
         self._unlisted_recipient = alone(reject_unlisted_recipient, p.SMTPD_REJECT_UNLISTED_RECIPIENT, settings)
         compatibility = level(settings[p.COMPATIBILITY_LEVEL])
         relay_first = settings[p.SMTPD_RELAY_BEFORE_RECIPIENT_RESTRICTIONS]
-        self._order = ("relay", "recipient") if relay_first else ("recipient", "relay")
         self._old_order = (not relay_first and compatibility < (3, 6)
                            and not settings.is_set(p.SMTPD_RELAY_BEFORE_RECIPIENT_RESTRICTIONS))
         self._old_relay = compatibility < (1,) and not settings.is_set(p.SMTPD_RELAY_RESTRICTIONS)
         self._has = {name: bool(program.checks) for name, program in self.programs.items()}
+        self._has_early = (self._has["client"] or self._has["helo"] or self._has["sender"]
+                           or self._unlisted_sender is not None)
+        self._order = self._lists_at_recipient(relay_first)
         self._needs = self._needed()
+
+    def _lists_at_recipient(self, relay_first: bool) -> list[Program]:
+        """Relay and recipient restrictions in their order; an empty list is not even begun."""
+        relay, recipient = self.programs["relay"], self.programs["recipient"]
+        if not relay.checks and self._old_relay:
+            relay = self._would_relay
+        return [program for program in ((relay, recipient) if relay_first else (recipient, relay)) if program.checks]
 
     def _needed(self) -> dict[str, bool]:
         has = self._has
@@ -136,7 +145,11 @@ class Policy:
         program = self.programs[name]
         if not program.checks:
             return False
-        return await self._engine.run(program, question, subject) is Outcome.REJECT
+        return await self._run(program, question, subject) is Outcome.REJECT
+
+    async def _run(self, program: Program, question: Question, subject: Subject) -> Outcome:
+        outcome = self._engine.run(program, question, subject)
+        return outcome if isinstance(outcome, Outcome) else await outcome
 
     async def _client(self, question: Question) -> bool:
         question.deferred_if_reject = None
@@ -156,7 +169,7 @@ class Policy:
             return True
         if self._unlisted_sender is None or question.sender_checked:
             return False
-        return await self._engine.run(self._unlisted_sender, question, question.sender) is Outcome.REJECT
+        return await self._run(self._unlisted_sender, question, question.sender) is Outcome.REJECT
 
     async def at_client(self, question: Question) -> None:
         """Before the greeting (smtpd_delay_reject = no)."""
@@ -184,14 +197,16 @@ class Policy:
             return
         if not self._delayed:
             question.deferred_if_permit = _kept(question.facts, "sender", "helo", "client")
-        elif await self._delayed_lists(question):
+        elif self._has_early and await self._delayed_lists(question):
             return
         question.deferred_if_reject = None
         subject = question.recipient_subject
         if await self._relay_and_recipient(question, subject) or self._pending(question):
             return
         if self._unlisted_recipient is not None and not question.recipient_checked:
-            await self._engine.run(self._unlisted_recipient, question, subject)
+            outcome = self._engine.run(self._unlisted_recipient, question, subject)
+            if not isinstance(outcome, Outcome):
+                await outcome
 
     async def _delayed_lists(self, question: Question) -> bool:
         """What smtpd_delay_reject put off until now; True when it refused. An empty list is not even begun."""
@@ -203,20 +218,20 @@ class Policy:
         return (has["sender"] or self._unlisted_sender is not None) and await self._sender(question)
 
     async def _relay_and_recipient(self, question: Question, subject: Subject) -> bool:
-        namaddr = question.facts.client.namaddr
-        for name in self._order:
-            if not self._has[name] and not (name == "relay" and self._old_relay):
-                continue
-            if name == "relay" and not self._has[name]:
-                if await self._engine.run(self._would_relay, question, subject) is Outcome.DUNNO:
+        for program in self._order:
+            outcome = self._engine.run(program, question, subject)
+            if not isinstance(outcome, Outcome):
+                outcome = await outcome
+            if program is self._would_relay:
+                if outcome is Outcome.DUNNO:
                     self._plain(question, 'using backwards-compatible default setting "smtpd_relay_restrictions = '
                                 f'(empty)" to avoid "Relay access denied" error for recipient "{subject.name}" '
-                                f'from client "{namaddr}"')
-            elif await self._list(name, question, subject):
-                if name == "recipient" and self._old_order:
+                                f'from client "{question.facts.client.namaddr}"')
+            elif outcome is Outcome.REJECT:
+                if self._old_order and program is self.programs["recipient"]:
                     self._plain(question, "using backwards-compatible default setting "
                                 "smtpd_relay_before_recipient_restrictions=no to reject recipient "
-                                f'"{subject.name}" from client "{namaddr}"')
+                                f'"{subject.name}" from client "{question.facts.client.namaddr}"')
                 return True
         return False
 

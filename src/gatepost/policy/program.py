@@ -8,7 +8,7 @@ always one. This file must not know what restrictions do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,8 +58,8 @@ class Program:
     default: str
 
 
-async def _run_class(question: Question, program: Program) -> Answer:
-    return await question.engine.run(program, question, question.subject)
+def _run_class(question: Question, program: Program) -> Answer | Awaitable[Answer]:
+    return question.engine.run(program, question, question.subject)
 
 
 def _faulty(question: Question, warning: str) -> Answer:

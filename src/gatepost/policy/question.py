@@ -6,8 +6,8 @@ becomes of their answers is the engine's matter (evaluate.py). This file must no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gatepost.lookup.ask import DnsFailure, LookupFailure, Lookups, Table, is_immediate
 from gatepost.policy.facts import Facts
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from gatepost.policy.program import Program
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """What is being judged, as replies and logs call it: `<name>: class_ rejected: ...`."""
 
     name: str
@@ -41,8 +40,8 @@ NOBODY = Subject("", "")
 class Evaluates(Protocol):
     """The engine, for lists within lists: restriction classes, and what access tables or policy servers give."""
 
-    async def run(self, program: Program, question: Question, subject: Subject) -> Outcome:
-        """Run a list about `subject`. On REJECT `question.reply` is set."""
+    def run(self, program: Program, question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
+        """Run a list about `subject`. On REJECT `question.reply` is set. Only what really waits is to be awaited."""
 
     async def evaluate_text(self, question: Question, text: str, subject: Subject, origin: str) -> Answer:
         """Run `text` as a list in place."""
