@@ -29,6 +29,7 @@ from tests.wire import hard, polite, servers
 from tests.wire.blasters import GAPS, MISSED, NOTED, Blaster, Outcome, every, judge, sources
 from tests.wire.hosts import SERVER, Host, Unavailable, Wire, joined
 from tests.wire.servers import AT_DATA, FORBID, SCREENED, Server
+from tests.wire.talk import Talk
 from tests.wire.wire import UNAVAILABLE
 
 WIRES = (
@@ -82,11 +83,20 @@ def blasted(ports: Sequence[int], repeats: int, say: Callable[[str], None]) -> d
             with server as running:
                 addresses = sources()
                 for port in served:
+                    if port == SCREENED and not screens(client):
+                        say(f"{name} does not screen: its {servers.SERVICES[port]} are left out")
+                        continue
                     began = time.monotonic()
                     found = judge(client, running, port, every() * repeats, addresses)
                     columns[f"{name}: {servers.SERVICES[port]}"] = found
                     say(f"{name}, port {port}: {time.monotonic() - began:.0f} s")
     return columns
+
+
+def screens(client: Host) -> bool:
+    """Does the screened service screen? It says the first line of its greeting alone."""
+    with client.inside(), Talk(SERVER, SCREENED) as talk:
+        return talk.socket.recv(512).startswith(b"220-")
 
 
 def starts() -> list[Blaster]:

@@ -51,7 +51,7 @@ class Transports:
     """Routes under one service's settings."""
 
     __slots__ = ("_alias", "_by_sender", "_delimiters", "_hosts_by_sender", "_null_host_key", "_null_key", "_parents",
-                 "_relayhost", "_relocated", "_table", "_written")
+                 "_relayhost", "_relocated", "_table", "_written", "depends_on_sender")
 
     def __init__(self, settings: Settings, lookups: Lookups) -> None:
         self._written: dict[Kind, str] = {

@@ -52,6 +52,17 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class Tease:
+    """Write the first line of a greeting that is not complete: `220-` and the banner."""
+
+    banner: str
+
+    def render(self) -> bytes:
+        """The bytes for the wire."""
+        return f"220-{self.banner}\r\n".encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
 class Learn:
     """Write the client's record (text as in Stamps.render)."""
 

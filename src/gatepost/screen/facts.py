@@ -176,6 +176,14 @@ class CommandReplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaintextDropped:
+    """Plaintext behind STARTTLS was thrown away: how many bytes, and how it began (RFC 3207 4.2)."""
+
+    count: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TlsBegun:
     """STARTTLS before it has passed (told as tlsproxy)."""
 
@@ -188,6 +196,7 @@ class TlsEnded:
 ScreenFact = (
     Connect | Disconnect | TooManyConnections | ServerPortsBusy | ScreeningPortsBusy | Allowlisted | Denylisted | Veto
     | PassNew | PassOld | Pregreet | DnsblRank | HangUp | BareNewline | NonSmtp | Pipelining | TimeLimit | CountLimit
-    | LengthLimit | ContentWithoutRcpt | RcptRejected | KeywordsDiscarded | CommandReplaced | TlsBegun | TlsEnded
+    | LengthLimit | ContentWithoutRcpt | RcptRejected | KeywordsDiscarded | CommandReplaced | PlaintextDropped
+    | TlsBegun | TlsEnded
 )
 """Every fact of screening; in a promoted session they stand between the real session's own (smtp.facts)."""

@@ -26,7 +26,7 @@ class Promotion(enum.StrEnum):
     OBSERVE = "observe"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rules:
     """Sizes in bytes, times in seconds. Pairs are (usual, under stress); tuples of five are in the order of TRIALS."""
 
