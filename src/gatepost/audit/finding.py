@@ -52,7 +52,7 @@ class Note:
 @dataclass(frozen=True, slots=True)
 class Fix:
     """What would mend it: a title in the imperative, and changes in order. `safe`: no mail that is legitimate is
-    treated differently, so that --fix may do it unasked. No changes: `title` is advice for the operator to carry out."""
+    treated differently, so that --fix may do it unasked. No changes: `title` is advice for the operator."""
 
     title: str
     changes: tuple[Change, ...] = ()
