@@ -33,6 +33,7 @@ from gatepost.lookup.world import World
 from gatepost.observe.log import Log
 from gatepost.policy.evaluate import Policy
 from gatepost.policy.facts import Client, NameStatus
+from gatepost.policy.options import ClientLists, options_of
 from gatepost.server.attend import attendant
 from gatepost.server.connections import Connections
 from gatepost.server.endpoints import endpoints, takes_smtp
@@ -40,7 +41,6 @@ from gatepost.server.limits import Limits
 from gatepost.server.listener import Door
 from gatepost.server.login import Logins
 from gatepost.server.message import Intake
-from gatepost.server.options import ClientLists, options_of
 from gatepost.server.replies import Wording
 from gatepost.server.room import Room
 from gatepost.server.service import Rates, Service

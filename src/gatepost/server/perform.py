@@ -25,8 +25,8 @@ from gatepost.smtp.session import Session
 
 if TYPE_CHECKING:
     from gatepost.policy.facts import Client, Instance
+    from gatepost.policy.identity import Forwarded
     from gatepost.server.connection import Connection
-    from gatepost.server.identity import Forwarded
     from gatepost.server.login import Login
     from gatepost.server.service import Service
 

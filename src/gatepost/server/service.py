@@ -18,10 +18,10 @@ from gatepost.lookup.match import DomainList
 from gatepost.observe.log import Log
 from gatepost.policy.evaluate import Policy
 from gatepost.policy.facts import Client
+from gatepost.policy.options import ClientLists
 from gatepost.server.limits import Limits
 from gatepost.server.login import Logins
 from gatepost.server.message import Intake
-from gatepost.server.options import ClientLists
 from gatepost.server.replies import Wording
 from gatepost.server.room import Room
 from gatepost.server.terms import Terms

@@ -1,6 +1,6 @@
 """What was the session told? The settings of one service and the rights of one client, as the protocol needs them.
 
-Built by server/options.py from the operator's configuration; the core reads no parameter itself.
+Built by policy/options.py from the operator's configuration; the core reads no parameter itself.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.config import parameters as p
 from gatepost.lookup.ask import LookupFailure
-from gatepost.server import identity
+from gatepost.policy import identity
 from gatepost.server.answers.asking import Answer, find_rights
 from gatepost.server.answers.envelope import too_often
 from gatepost.server.login import Login
