@@ -1,0 +1,5 @@
+"""Every rule there is: the visible list. What is not imported here does not exist."""
+
+from gatepost.audit.rules import pipelining
+
+FILES = (pipelining,)
