@@ -79,6 +79,11 @@ def findings(subject: Subject, rules: dict[str, Rule]) -> list[Finding]:
                 found.append(finding if finding.rule else replace(finding, rule=each.id))
         except ConfigError:
             continue
+    return in_order(subject, found)
+
+
+def in_order(subject: Subject, found: list[Finding]) -> list[Finding]:
+    """Findings in the order of the subject's files and lines, those without a place last, none twice."""
     order = {file: at for at, file in enumerate(subject.files)}
     return sorted(dict.fromkeys(found), key=lambda finding: (
         order.get(finding.span.file, len(order)) if finding.span else len(order) + 1,

@@ -49,6 +49,11 @@ class Subject:
     _tables: dict[str, Table] = field(default_factory=dict, repr=False)
     _read: dict[str, tuple[str, str] | None] = field(default_factory=dict, repr=False)
 
+    @property
+    def main_files(self) -> tuple[str, ...]:
+        """The files that main.cf's settings stand in, the one to add to first."""
+        return tuple(dict.fromkeys([self.main_cf.file, *(entry.span.file for entry in self.main_cf.entries)]))
+
     @cached_property
     def values(self) -> dict[str, Value]:
         """What main.cf sets, and the defaults of this version where they are not those of the newest."""
