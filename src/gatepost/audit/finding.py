@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gatepost.audit.change import Change
 from gatepost.span import Span
+
+
+SeverityLabel = Literal["critical", "high", "medium", "low", "information"]
+ConfidenceLabel = Literal["high", "medium", "low"]
 
 
 class Severity(enum.IntEnum):
@@ -23,9 +28,9 @@ class Severity(enum.IntEnum):
     CRITICAL = 4
 
     @property
-    def label(self) -> str:
+    def label(self) -> SeverityLabel:
         """The word in reports."""
-        return self.name.lower()
+        return self.name.lower()  # type: ignore[return-value]  # these are the names
 
 
 class Confidence(enum.IntEnum):
@@ -36,9 +41,9 @@ class Confidence(enum.IntEnum):
     HIGH = 2
 
     @property
-    def label(self) -> str:
+    def label(self) -> ConfidenceLabel:
         """The word in reports."""
-        return self.name.lower()
+        return self.name.lower()  # type: ignore[return-value]  # these are the names
 
 
 @dataclass(frozen=True, slots=True)
