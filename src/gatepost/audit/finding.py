@@ -13,7 +13,6 @@ from typing import Literal
 from gatepost.audit.change import Change
 from gatepost.span import Span
 
-
 SeverityLabel = Literal["critical", "high", "medium", "low", "information"]
 ConfidenceLabel = Literal["high", "medium", "low"]
 

@@ -1,8 +1,8 @@
 """Is a text a configuration at all? A template with placeholders, and bytes that are no text, are told at once.
 
 What a template engine would fill in cannot be judged: `{{ name }}`, `{% if %}`, `<% %>`, `%%NAME%%`, `@NAME@`,
-`__NAME__`, `{name}` where a value is expected, and `${NAME}` of a shell, which Postfix would take for an empty variable.
-Postfix's own braces (`${name?{a}:{b}}`, `inline:{{a = b}}`) are none. This file must not know any parameter.
+`__NAME__`, `{name}` where a value is expected, and `${NAME}` of a shell, which Postfix would take for an empty
+variable. Postfix's own braces (`${name?{a}:{b}}`, `inline:{{a = b}}`) are none. This file must not know any parameter.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PLACEHOLDERS = re.compile(r"""
     | (?<!\w) __ [A-Z][A-Z0-9_]* __ (?!\w)
     | \$\(\( | \#\{ \w+ \}
     """, re.VERBOSE)
-BRACED = re.compile(r"(?:^[\w]+\s*=\s*|[:/,\s])\{[a-z_]\w*\}")
-"""`{name}` for a value or a part of a path. In master.cf braces around words are quotes."""
+BRACED = re.compile(r"(?:^\w+\s*=\s*|[:/,])\{[a-z_]\w*\}")
+"""`{name}` for a value or a part of a path. In master.cf braces are quotes, behind `${` they are branches."""
 SHELL = re.compile(r"(?<!\$)\$(?:\{([A-Z][A-Z0-9_]*)(?:[:?=+-][^}]*)?\}|([A-Z][A-Z0-9_]*)\b)")
 NAMED = re.compile(r"\s*\S*\$[{(]?\w+[})]?\S*\s*(?:=|$)")
 """A whole line, or a name before `=`, that a variable is to fill in."""
@@ -56,7 +56,7 @@ def placeholders(file: str, text: str) -> Iterator[tuple[Span, str]]:
             else None
         if found is None and "$" in line:
             found = _shell(line, defined)
-        if found is None and is_main and "{" in line:
+        if found is None and is_main and "{" in line and "${" not in line:
             found = BRACED.search(line)
         if found is not None:
             shown = found[0].strip(" ,:/")

@@ -1,6 +1,6 @@
 """How is a result told? Findings of the auditor as the values that report/ prints: places, excerpts, pages.
 
-What a fix would write and what a proof shows is asked of whoever was handed in (`mend`, `prove`): neither is known here.
+What a fix would write and what a proof shows is asked of whom was handed in (`mend`, `prove`): neither is known here.
 """
 
 from __future__ import annotations

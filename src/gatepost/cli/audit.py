@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,9 +18,8 @@ from gatepost.span import ConfigError
 
 app = typer.Typer(add_completion=False)
 
-Format = Enum("Format", [(name, name) for name in ("text", "json", "sarif", "html", "github")], type=str)
-FailOn = Enum("FailOn", [(name, name) for name in ("critical", "high", "medium", "low", "information", "never")],
-              type=str)
+Format = Literal["text", "json", "sarif", "html", "github"]
+FailOn = Literal["critical", "high", "medium", "low", "information", "never"]
 
 Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help=(
     "A directory with main.cf and master.cf, one main.cf, what postconf -n and postconf -M printed (one file or two), "
@@ -36,9 +34,9 @@ def audit(
         "docker-mailserver's environment: an env file or compose.yaml."))] = None,
     postfix_version: Annotated[str, typer.Option(metavar="VERSION", help=(
         "Postfix's version, e.g. 3.7.11; without it what the files say, else the newest."))] = "",
-    format: Annotated[Format, typer.Option(help="How to tell it.")] = Format.text,
+    format: Annotated[Format, typer.Option(help="How to tell it.")] = "text",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = None,
-    fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = FailOn.low,
+    fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = "low",
     select: Annotated[list[str] | None, typer.Option(metavar="RULES", help=(
         "Only these rules, or all that begin so: PIPE,TLS-01."))] = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these.")] = None,
@@ -49,8 +47,8 @@ def audit(
         print(_page(explain))
         return
     try:
-        status = _audit(paths or [Path("/etc/postfix")], dms_release, env, postfix_version, format.value, output,
-                        fail_on.value, _words(select), _words(ignore))
+        status = _audit(paths or [Path("/etc/postfix")], dms_release, env, postfix_version, format, output,
+                        fail_on, _words(select), _words(ignore))
     except ConfigError as error:
         fail(error)
     raise typer.Exit(status)

@@ -1,7 +1,7 @@
 """The command line: which verb is meant, and its module. No decisions.
 
-What is wrong with the operator's input is one clear line on standard error and exit status 2; a bug is a traceback. Only
-the module of the verb that is given is imported: who audits does not wait for the server.
+What is wrong with the operator's input is one clear line on standard error and exit status 2; a bug is a traceback.
+Only the module of the verb that is given is imported: who audits does not wait for the server.
 """
 
 from __future__ import annotations
