@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Literal
 
 from gatepost.audit.change import Change
 from gatepost.span import Span
-
-SeverityLabel = Literal["critical", "high", "medium", "low", "information"]
-ConfidenceLabel = Literal["high", "medium", "low"]
 
 
 class Severity(enum.IntEnum):
@@ -27,9 +23,9 @@ class Severity(enum.IntEnum):
     CRITICAL = 4
 
     @property
-    def label(self) -> SeverityLabel:
+    def label(self) -> str:
         """The word in reports."""
-        return self.name.lower()  # type: ignore[return-value]  # these are the names
+        return self.name.lower()
 
 
 class Confidence(enum.IntEnum):
@@ -40,9 +36,9 @@ class Confidence(enum.IntEnum):
     HIGH = 2
 
     @property
-    def label(self) -> ConfidenceLabel:
+    def label(self) -> str:
         """The word in reports."""
-        return self.name.lower()  # type: ignore[return-value]  # these are the names
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,9 +57,10 @@ def audit(
 
 def _audit(paths: list[Path], dms_release: str, env: Path | None, postfix_version: str, format: str,
            output: Path | None, fail_on: str, select: list[str], ignore: list[str]) -> int:
-    from gatepost.audit import inputs, told
+    from gatepost.audit import inputs
     from gatepost.audit.finding import Severity
     from gatepost.audit.run import audit, chosen
+    from gatepost.audit.telling import report
 
     try:
         rules = chosen(select, ignore)
@@ -67,7 +69,9 @@ def _audit(paths: list[Path], dms_release: str, env: Path | None, postfix_versio
     subject = inputs.subject(*map(str, paths), postfix_version=postfix_version, dms_release=dms_release,
                              env=str(env) if env else "")
     result = audit(subject, rules)
-    _print(_written(told.report(subject, result), format, output), output)
+    told = report(subject, result.findings, silenced=len(result.allowed), root=os.getcwd(), version=version("gatepost"),
+                  every_page=format == "sarif")
+    _print(_written(told, format, output), output)
     worst = max((finding.severity for finding in result.findings), default=None)
     return int(worst is not None and fail_on != "never" and worst >= Severity[fail_on.upper()])
 
