@@ -18,7 +18,7 @@ from tests.lab import DIALOGUES, postfix
 from tests.playing import Played, gatepost_in, play_all
 from tests.serving import Warm
 
-GROUPS = ("config-fatal", "content", "pipelining-smtpd", "restrictions", "smuggling")  # no postscreen yet
+GROUPS = ("config-fatal", "content", "pipelining-smtpd", "postscreen", "restrictions", "smuggling")
 RECORDED = {f"{path.parent.name}/{path.stem}": path for group in GROUPS for path in (DIALOGUES / group).glob("*.gold")}
 SAMPLE = sorted(RECORDED)[::17]  # against Postfix in a normal run
 MODES = {"postfix": "With gatepost_compatibility = postfix", "gatepost": "By default"}

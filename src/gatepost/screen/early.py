@@ -6,6 +6,8 @@ is Postfix's (postscreen(8), tests before the 220): the greeting's trial first, 
 
 from __future__ import annotations
 
+from typing import Any
+
 from gatepost.screen.actions import Caught, GreetWait, Score, Waited
 from gatepost.screen.facts import DnsblRank, Pregreet
 from gatepost.screen.progress import PROTOCOL_ERROR, Progress
@@ -39,7 +41,7 @@ class Early:
         """Seconds in this phase."""
         return now - self._began
 
-    def hear(self, data: bytes, now: float) -> Pregreet | None:
+    def hear(self, data: bytes, now: float, evidence: str = "waiting") -> Pregreet | None:
         """Bytes came -> the offence, if it is one and the first."""
         self.heard = True
         progress = self.progress
@@ -47,7 +49,7 @@ class Early:
             return None
         progress.done |= PREGREET.bit
         progress.fail(PREGREET)
-        return Pregreet(min(len(data), PEEKED), self.since(now), data[:PEEKED])
+        return Pregreet(min(len(data), PEEKED), self.since(now), data[:PEEKED], evidence)
 
     def take(self, waited: Waited, now: int) -> None:
         """A wait ended. `now`: Unix time."""
@@ -82,7 +84,7 @@ class Early:
     def _suspicious(self) -> bool:
         return self._suspect or self.progress.bad or (self.score is not None and self.score.points > 0)
 
-    def finish(self, now: int) -> tuple[list[object], Reply | None]:
+    def finish(self, now: int) -> tuple[list[Any], Reply | None]:
         """The phase is over -> (actions, the reply to drop it with or None). `now`: Unix time."""
         progress, rules = self.progress, self.progress.rules
         if PREGREET.bit & progress.todo & ~progress.done:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import Any
 
 from gatepost.lookup.ask import LookupFailure
 from gatepost.screen import facts
@@ -22,6 +23,7 @@ from gatepost.screen.trials import BARE_NEWLINE, DEEP, NON_SMTP, PIPELINING, PRE
 from gatepost.smtp import sentences
 from gatepost.smtp.actions import Observed, Send, StartTls
 from gatepost.smtp.reply import Reply
+from gatepost.smtp.session import Session
 from gatepost.smtp.turn import SHOWN, EarlyTalk, Turn
 
 GOODBYE = Reply(521, "5.7.0", "Error: I can break rules, too. Goodbye.")
@@ -42,7 +44,7 @@ class Outcome(enum.Enum):
 class Engine:
     """One session's engine. Attributes without underscore are for its commands and for whoever goes on from here."""
 
-    __slots__ = ("_address", "_buffer", "_count", "_free", "_late", "_now", "_out", "armed", "discarded", "early",
+    __slots__ = ("_address", "_buffer", "_count", "_free", "_now", "_out", "armed", "discarded", "early",
                  "esmtp", "helo", "helo_line", "last", "line", "mail_line", "progress", "rules", "sender", "tls",
                  "turn", "verb")
 
@@ -68,13 +70,12 @@ class Engine:
         self._free = free
         self._buffer = b""
         self._count = 0
-        self._late: EarlyTalk | None = None  # noticed when it came, to be judged with the next line
-        self._out: list[object] = []
+        self._out: list[Any] = []
         self.discarded = self._find_discarded()
 
     # ------------------------------------------------------------------ for Screened
 
-    def collect(self) -> list[object]:
+    def collect(self) -> list[Any]:
         """The actions since the last time."""
         out, self._out = self._out, []
         return out
@@ -102,14 +103,16 @@ class Engine:
             return True
         self.early = self.early or offence
         if offence.after != "CONNECT" or not PREGREET.bit & self.progress.todo:
-            return self._pipelined(offence)
+            return self.pipelined(offence)
         self.turn = Turn(self.rules.evidence)
         return self._pregreeted(offence, data)
 
-    def resume(self, line: bytes, rest: bytes, turn: Turn) -> None:
-        """Go on after the real session was taken away: `line` is the command that it did not get (with its end, or the
-        beginning of it), `rest` what lies behind it."""
-        self.turn = turn
+    def resume(self, line: bytes, rest: bytes, session: Session) -> None:
+        """Go on after the real session was taken away: `line` is the command that it did not answer, with its end,
+        `rest` what lies behind it."""
+        transaction = session.transaction
+        self.helo, self.esmtp = session.helo, session.esmtp
+        self.sender = transaction.sender if transaction is not None else self.sender
         self._buffer = line + rest
 
     def take_rest(self) -> bytes:
@@ -139,6 +142,36 @@ class Engine:
             if outcome is not Outcome.MORE:
                 return outcome
 
+    # ------------------------------------------------------------------ for Promoted
+
+    def watches(self, trial: Trial) -> bool:
+        """Are offences against a deep trial still looked for?"""
+        return bool(trial.bit & self.armed & DEEP & ~self.progress.skipped)
+
+    def forgives(self, trial: Trial) -> bool:
+        """Does such an offence cost nothing?"""
+        return self.rules.penalty(trial) is Penalty.IGNORE
+
+    def offends(self, raw: bytes, rest: bytes) -> bool:
+        """Is a line (with its end; `rest` lies behind it) an offence that costs something? It is not judged yet."""
+        line = read(raw)
+        seen = (
+            (BARE_NEWLINE, line.bare),
+            (NON_SMTP, line.verb not in COMMANDS and is_foreign(line, self.rules)),
+            (PIPELINING, bool(rest) and line.verb != "BDAT" and self.turn.early is None
+             and "buffered" in self.turn.kinds),
+        )
+        return any(found and self.watches(trial) and not self.forgives(trial) for trial, found in seen)
+
+    def overhear(self, raw: bytes, rest: bytes) -> str:
+        """The real session gets this line: tell what is forgiven -> its verb."""
+        line = read(raw)
+        before, self.verb = self.verb, line.verb if line.verb in COMMANDS else "UNIMPLEMENTED"
+        if line.bare:
+            self._judge(BARE_NEWLINE, facts.BareNewline(line.text), "", DROPPED)
+        self._judge_line(line, before, rest)
+        return line.verb
+
     # ------------------------------------------------------------------ for the commands
 
     def observe(self, fact: object) -> None:
@@ -167,15 +200,8 @@ class Engine:
         command = COMMANDS.get(line.verb)
         before, self.verb = self.verb, line.verb if command else "UNIMPLEMENTED"
         self.line = line.text
-        if command is None and is_foreign(line, self.rules):
-            fact = facts.NonSmtp(before, line.typed, line.rest[:SHOWN])
-            if not self._judge(NON_SMTP, fact, "", GOODBYE):
-                return Outcome.END
-        if self.turn.take(line.typed, line.verb != "BDAT", self._buffer[:SHOWN]):
-            assert self.turn.early is not None
-            self.early = self.early or self.turn.early
-            if not self._pipelined(self.turn.early):
-                return Outcome.END
+        if not self._judge_line(line, before, self._buffer):
+            return Outcome.END
         if line.verb == "RCPT":
             self.progress.grant_deep(self._now())
         self._count += 1
@@ -183,6 +209,18 @@ class Engine:
             self.observe(facts.CountLimit(before))
             return self._end(self._unavailable())
         return self._answer(command, line)
+
+    def _judge_line(self, line: Line, before: str, behind: bytes) -> bool:
+        """The second and the third trial of a line; `before`: the last command -> False when the session is over."""
+        if line.verb not in COMMANDS and is_foreign(line, self.rules):
+            fact = facts.NonSmtp(before, line.typed, line.rest[:SHOWN])
+            if not self._judge(NON_SMTP, fact, "", GOODBYE):
+                return False
+        if self.turn.take(line.typed, line.verb != "BDAT", behind[:SHOWN]):
+            assert self.turn.early is not None
+            self.early = self.early or self.turn.early
+            return self.pipelined(self.turn.early)
+        return True
 
     def _answer(self, command: Command | None, line: Line) -> Outcome:
         if command is None or command.handle is None:
@@ -237,14 +275,15 @@ class Engine:
 
     # ------------------------------------------------------------------ offences
 
-    def _pipelined(self, offence: EarlyTalk) -> bool:
+    def pipelined(self, offence: EarlyTalk) -> bool:
+        """The client talked out of turn -> False when that ends the session."""
         fact = facts.Pipelining(offence.after, offence.text, offence.evidence)
         return self._judge(PIPELINING, fact, offence.evidence, DROPPED)
 
     def _judge(self, trial: Trial, fact: object, evidence: str, goodbye: Reply) -> bool:
         """An offence against a deep trial; only the first of each counts -> False when the session is over."""
         progress = self.progress
-        if not trial.bit & self.armed & DEEP & ~progress.skipped:
+        if not self.watches(trial):
             return True
         penalty = progress.fail(trial)
         self._out += [Observed(fact), Caught(trial, penalty, evidence, fact)]
@@ -265,6 +304,7 @@ class Engine:
         fact = facts.Pregreet(len(data), 0.0, data, offence.evidence)
         self._out += [Observed(fact), Caught(PREGREET, penalty, offence.evidence, fact)]
         dropped = answer_pregreet(progress)
+        self.armed = progress.armed()
         if dropped is not None:
             self._end(dropped)
         return dropped is None

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gatepost.screen.facts import ContentWithoutRcpt, RcptRejected
-from gatepost.smtp import sentences
+from gatepost.smtp import grammar, sentences
 from gatepost.smtp.reply import Reply
 
 if TYPE_CHECKING:
@@ -107,13 +107,20 @@ def rcpt(engine: Engine, args: str) -> Reply:
         return sentences.NEED_MAIL
     if ":" not in args:
         return Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
-    if engine.promotable:
+    if engine.promotable and _reads(engine.mail_line, "from:") and _reads(engine.line, "to:"):
         return PROMOTE
     refusal = engine.progress.refusal
     said = refusal.softened() if engine.rules.soft_bounce else refusal
     engine.observe(RcptRejected(str(said), engine.sender, address(args), "ESMTP" if engine.esmtp else "SMTP",
                                 engine.helo or ""))
     return refusal
+
+
+def _reads(line: bytes | None, word: str) -> bool:
+    """Could the real session make sense of this MAIL or RCPT? If not, it need not be troubled with it."""
+    words = grammar.tokenise((line or b"").decode("utf-8", "surrogateescape"))
+    return len(words) > 2 and words[1].text.lower() == word and grammar.address(
+        words[2], strict=False, empty=word == "from:") is not None
 
 
 def data(engine: Engine, args: str) -> Reply:

@@ -43,6 +43,11 @@ def takes_smtp(service: Service) -> bool:
     return service.type in ("inet", "unix") and service.command.rpartition("/")[2] in COMMANDS
 
 
+def is_screened(service: Service) -> bool:
+    """Are its clients tried before they are served?"""
+    return service.type == "inet" and service.command.rpartition("/")[2] == "postscreen"
+
+
 def endpoints(service: Service, settings: Settings) -> list[Endpoint]:
     """Every address of one service, each once."""
     if service.type == "unix":

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gatepost.config import parameters as p
+from gatepost.config.honesty import smtpd_behind
 from gatepost.config.load import Configuration
 from gatepost.config.master import Service as Entry
 from gatepost.config.settings import Settings
@@ -35,14 +36,17 @@ from gatepost.policy.evaluate import Policy
 from gatepost.policy.facts import Client, NameStatus
 from gatepost.policy.options import ClientLists, options_of
 from gatepost.server.attend import attendant
+from gatepost.server.connection import Attend
 from gatepost.server.connections import Connections
-from gatepost.server.endpoints import endpoints, takes_smtp
+from gatepost.server.endpoints import endpoints, is_screened, takes_smtp
 from gatepost.server.limits import Limits
 from gatepost.server.listener import Door
 from gatepost.server.login import Logins
 from gatepost.server.message import Intake
 from gatepost.server.replies import Wording
 from gatepost.server.room import Room
+from gatepost.server.screening import Screening, Screenings
+from gatepost.server.screening_terms import tls_settings
 from gatepost.server.service import Rates, Service
 from gatepost.server.terms import Terms
 from gatepost.server.tls_kept import KeptTls
@@ -68,6 +72,9 @@ class Gateway:
         self._connections: Connections | None = None
         self._peers = Peers()
         self._tls = KeptTls()
+        self._screenings = Screenings(log)
+        self._screening: list[Screening] = []  # the services that screen
+        self._to_screen: list[Screening] = []  # those of what was read and is not adopted
         self._read: tuple[Configuration, World] | None = None  # not adopted yet
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -95,12 +102,12 @@ class Gateway:
         if not entries:
             raise ConfigError("no service of master.cf takes SMTP (an inet service whose command is smtpd)",
                               Span(f"{configuration.directory}/master.cf", 1))
+        self._to_screen = []
         found: list[Door] = []
         for entry in entries:
-            settings = configuration.serving(entry)
-            service = self._service(configuration, entry, settings, world)
-            attend = attendant(service)
-            found += [Door(endpoint, service.terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
+            terms, attend = self._entrance(configuration, entry, world)
+            settings = configuration.settings(entry)
+            found += [Door(endpoint, terms, attend, entry.span) for endpoint in endpoints(entry, settings)]
         _check_tables(configuration, world)
         for warning in mailbox_warnings(configuration.main, root=os.geteuid() == 0):
             self._log.warning(tag, warning)
@@ -115,15 +122,19 @@ class Gateway:
         if self._queue is not None:
             self._queue.reconfigure(configuration.main)
         if old_world is not None and old_deliverer is not None:
-            retiring = asyncio.create_task(self._retire(old_world, old_deliverer))
+            retiring = asyncio.create_task(self._retire(old_world, old_deliverer, self._screening))
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+        self._screening, self._to_screen = self._to_screen, []
+        if self._queue is not None:
+            self._screenings.clean(self._screening)
 
     async def begin(self) -> None:
         """Deliver what the spool holds, and what will come."""
         assert self._configuration is not None and self._spool is not None
         self._queue = Queue(self._spool, self._configuration.main, self._deliver, log=self._log, route=self._route)
         await self._queue.start()
+        self._screenings.clean(self._screening)
 
     async def finish(self) -> None:
         """End deliveries, close the spool."""
@@ -134,6 +145,9 @@ class Gateway:
         for retiring in self._retiring:
             retiring.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
+        for screening in self._screening:
+            screening.close()
+        await self._screenings.close()
         if self._world is not None:
             await self._world.close()
         if self._read is not None:
@@ -145,7 +159,7 @@ class Gateway:
 
     # ------------------------------------------------------------------ building
 
-    async def _retire(self, world: World, deliverer: Deliverer) -> None:
+    async def _retire(self, world: World, deliverer: Deliverer, screening: Sequence[Screening]) -> None:
         """What began under an old configuration keeps its lookups to the end."""
         assert self._connections is not None
         await deliverer.close()
@@ -155,6 +169,8 @@ class Gateway:
             while not deliverer.idle or not served.isdisjoint(live):  # noqa: ASYNC110 -- no hurry, and nobody else asks
                 await asyncio.sleep(RETIRING)
         finally:
+            for each in screening:
+                each.close()
             await world.close()
 
     def _open_spool(self, settings: Settings) -> Spool:
@@ -170,6 +186,20 @@ class Gateway:
             raise ConfigError(f"cannot use the queue: {error}",
                               settings.span(p.QUEUE_DIRECTORY), str(directory)) from None
         return spool
+
+    def _entrance(self, configuration: Configuration, entry: Entry, world: World) -> tuple[Terms, Attend]:
+        """The terms of a service's clients, and who serves them."""
+        service = self._service(configuration, smtpd_behind(configuration, entry), configuration.serving(entry), world)
+        if not is_screened(entry):
+            return service.terms, attendant(service)
+        settings = configuration.settings(entry)
+        tls = self._server_tls(tls_settings(settings), _tag(settings, "postscreen"))
+        behind = configuration.service(service.name, "pass")
+        screening = self._screenings.make(
+            entry.name, settings, service, world, tls=tls, trusts_proxy=_trusted_proxies(settings, world),
+            places=configuration.process_limit(behind) if behind else configuration.main[p.DEFAULT_PROCESS_LIMIT])
+        self._to_screen.append(screening)
+        return screening.doors
 
     def _service(self, configuration: Configuration, entry: Entry, settings: Settings, world: World) -> Service:
         assert self._spool is not None and self._limits is not None

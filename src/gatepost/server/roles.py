@@ -15,7 +15,9 @@ from gatepost.smtp.events import Event
 class Session(Protocol):
     """What the connection needs of the SMTP session."""
 
-    in_content: bool  # a message is being read: time is granted by the byte
+    @property
+    def in_content(self) -> bool:
+        """Is a message being read? Time is granted by the byte then."""
 
     @property
     def backlog(self) -> int:

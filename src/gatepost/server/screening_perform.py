@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from gatepost.screen import lines
-from gatepost.screen.actions import Caught, Demote, GreetWait, Learn, Promote, Restore, Waited
+from gatepost.screen.actions import Caught, Demote, GreetWait, Learn, Promote, Restore, Tease, Waited
 from gatepost.screen.facts import Allowlisted, Denylisted, Disconnect, Parties, Pregreet, Veto
 from gatepost.screen.memory import Catch
 from gatepost.server import kernel
@@ -58,6 +58,30 @@ class ScreenPerformer:
 
     # ------------------------------------------------------------------ for Screened
 
+    def now(self) -> int:
+        """Unix time."""
+        return int(self.screening.clock.time())
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.screening.clock.monotonic()
+
+    @property
+    def stressed(self) -> bool:
+        """Are there so many clients that waits are short?"""
+        return self.screening.clients.stressed
+
+    @property
+    def free(self) -> bool:
+        """Is there a place in the service behind?"""
+        return self.screening.seats.free
+
+    @property
+    def shared(self) -> ClientRecord:
+        """What this client's sessions share."""
+        assert self.client is not None, "asked before the client was counted"
+        return self.client
+
     def make(self) -> Session:
         """The real session; Promote makes it the client's."""
         session, self._next = self.screening.serve(self.connection)
@@ -68,7 +92,7 @@ class ScreenPerformer:
     def act(self, actions: list[Action]) -> Awaitable[None] | None:
         """Perform them in order; what waits is returned."""
         for at, action in enumerate(actions):
-            kind = type(action)
+            kind: type = type(action)
             if kind is Promote and not self._seated and not self.screening.seats.free:
                 return self._when_seated(actions[at:])
             perform = _ALWAYS.get(kind)
@@ -160,7 +184,11 @@ class ScreenPerformer:
         screening = self.screening
         if screening.wording is not None and reply.code >= 400:
             reply = screening.wording.worded(reply, self._attributes, screening.warning)
+        screening.take_terms(self.connection)  # whether there is stress counts when a time limit begins
         self.connection.send(reply.render())
+
+    def _tease(self, action: Tease) -> None:
+        self.connection.send(action.render())
 
     def _attributes(self) -> dict[str, str]:
         """What a footer may name (postscreen_reject_footer)."""
@@ -275,6 +303,6 @@ _ALWAYS: dict[type, Callable[[ScreenPerformer, Any], None]] = {
     Restore: ScreenPerformer._restore, Caught: ScreenPerformer._caught,
 }
 _PERFORM: dict[type, Callable[[ScreenPerformer, Any], None]] = {
-    Send: ScreenPerformer._send, StartTls: ScreenPerformer._start_tls, HangUp: ScreenPerformer._hang_up,
-    Observed: lambda _on, _fact: None,
+    Send: ScreenPerformer._send, Tease: ScreenPerformer._tease, StartTls: ScreenPerformer._start_tls,
+    HangUp: ScreenPerformer._hang_up, Observed: lambda _on, _fact: None,
 }

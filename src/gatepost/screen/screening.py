@@ -1,0 +1,277 @@
+"""What becomes of one client of a postscreen service? Screened: known or not, before the greeting, after it, and on.
+
+The machine that server/connection.py drives in a session's place: standing, early phase, engine, and from the promotion
+on the real session ([018](../../../docs/decisions/018-promotion-by-replay.md)). Pure: clock, places and the making of
+real sessions are asked of a Place; what it wants done are actions (smtp.actions, screen.actions). The end of the trials
+is Postfix's: what was learned is told and written before the last reply. This file must not know sockets nor settings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gatepost.screen import facts
+from gatepost.screen.actions import Caught, Demote, Learn, Promote, Restore, Tease, Waited
+from gatepost.screen.early import Early, answer_pregreet
+from gatepost.screen.engine import Engine, Outcome
+from gatepost.screen.progress import Progress, Shared
+from gatepost.screen.promoted import Promoted
+from gatepost.screen.rules import Rules
+from gatepost.screen.standing import DENIED_ENFORCE, Standing
+from gatepost.screen.trials import PREGREET
+from gatepost.smtp import sentences
+from gatepost.smtp.actions import Action, Ask, HangUp, Observed, Send, Stage
+from gatepost.smtp.events import Answered, Connected, Elapsed, Event, Received, TlsStarted
+from gatepost.smtp.facts import Ended
+from gatepost.smtp.reply import Reply
+from gatepost.smtp.session import Session
+
+
+class Place(Protocol):
+    """What a screened session asks of where it is."""
+
+    def now(self) -> int:
+        """Unix time."""
+
+    def monotonic(self) -> float:
+        """Seconds."""
+
+    @property
+    def stressed(self) -> bool:
+        """Are there so many clients that waits are short?"""
+
+    @property
+    def free(self) -> bool:
+        """Is there a place for one more client in the service behind?"""
+
+    @property
+    def shared(self) -> Shared:
+        """What this client's sessions share."""
+
+    def make(self) -> Session:
+        """The real session of this client. Promote makes it the one that counts."""
+
+
+class Screened:
+    """One client. `address` as text, no brackets."""
+
+    __slots__ = ("_address", "_early", "_engine", "_greeted", "_heard", "_over", "_place", "_progress", "_promoted",
+                 "_rules", "_tls")
+
+    def __init__(self, rules: Rules, address: str, place: Place) -> None:
+        self._rules = rules
+        self._address = address
+        self._place = place
+        self._heard = b""  # what came before the greeting was complete
+        self._early: Early | None = None
+        self._engine: Engine | None = None
+        self._promoted: Promoted | None = None
+        self._progress: Progress | None = None
+        self._greeted = 0.0  # when the tests after the greeting began, monotonic
+        self._tls = False  # told as tlsproxy
+        self._over = False
+
+    # ------------------------------------------------------------------ for server/connection.py
+
+    @property
+    def in_content(self) -> bool:
+        """Is a message being read?"""
+        return self._promoted is not None and self._promoted.session.in_content
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were handed over and wait."""
+        if self._promoted is not None:
+            return self._promoted.backlog
+        return len(self._heard if self._engine is None else self._engine)
+
+    @property
+    def wants_evidence(self) -> bool:
+        """May Received.unacknowledged matter for the next bytes?"""
+        if self._promoted is not None:
+            return self._promoted.wants_evidence
+        return self._engine is None or self._engine.turn.undecided
+
+    def handle(self, event: Event) -> list[Action]:
+        """Feed one event -> the actions it leads to, also those of screen/actions.py."""
+        if self._over:
+            return []
+        if self._promoted is not None:
+            return self._go_on(self._promoted, event)
+        if isinstance(event, Connected):
+            return [Observed(facts.Connect()), Ask(Stage.SCREEN)]
+        if isinstance(event, Answered):
+            if isinstance(event.context, Waited):
+                return self._waited(event.context)
+            return self._stand(event.context)
+        if self._engine is not None:
+            return self._talk(self._engine, event)
+        return self._hear(event) if isinstance(event, Received) else []
+
+    # ------------------------------------------------------------------ before the greeting
+
+    def _stand(self, standing: Standing) -> list[Action]:
+        """It is known where the client stands."""
+        out: list[Any] = [Observed(fact) for fact in standing.facts]
+        self._progress = progress = Progress(self._rules, self._place.shared, standing.stamps, standing.todo,
+                                              standing.new)
+        if standing.refusal is not None:
+            return out + self._end(standing.refusal)
+        if standing.allowlisted or standing.done_old:
+            return out + self._hand_on()
+        if standing.denied:
+            progress.denied = True
+            progress.hold(DENIED_ENFORCE)
+        if standing.veto:
+            progress.vetoed = True
+            progress.hold(None)
+        wait = self._rules.greet_wait[self._place.stressed]
+        self._early = early = Early(progress, self._address, self._place.monotonic(), wait, suspect=standing.suspect)
+        if PREGREET.bit & progress.todo:
+            out.append(Tease(self._rules.greet_banner))
+        if self._heard:
+            found, dropped = self._overhear(early, self._heard, "waiting")
+            out += found
+            if dropped is not None:
+                return out + self._end(dropped)
+        return out + self._wait(early)
+
+    def _hear(self, event: Received) -> list[Action]:
+        """Bytes before the greeting. What they cost is known at once; the open question is answered by the outside,
+        which sees the offence go by."""
+        self._heard += event.data
+        if self._early is None:
+            return []
+        out, dropped = self._overhear(self._early, event.data, "unacknowledged" if event.unacknowledged else "waiting")
+        return out if dropped is None else out + self._end(dropped)
+
+    def _overhear(self, early: Early, data: bytes, evidence: str) -> tuple[list[Any], Reply | None]:
+        progress = early.progress
+        fact = early.hear(data, self._place.monotonic(), evidence)
+        if fact is None:
+            return [], None
+        dropped = answer_pregreet(progress)
+        return [Observed(fact), Caught(PREGREET, progress.rules.penalty(PREGREET), evidence, fact)], dropped
+
+    def _waited(self, waited: Waited) -> list[Action]:
+        early = self._early
+        assert early is not None, "a wait that nobody asked for"
+        early.take(waited, self._place.now())
+        if waited.left:
+            return [Observed(facts.HangUp(early.since(self._place.monotonic()), False)), *self._end(None)]
+        return self._wait(early)
+
+    def _wait(self, early: Early) -> list[Action]:
+        """Go on waiting, or go on."""
+        question = early.question(self._place.monotonic())
+        if question is not None:
+            return [Ask(Stage.GREET_WAIT, question)]
+        out, dropped = early.finish(self._place.now())
+        if dropped is not None:
+            return out + self._end(dropped)
+        progress = early.progress
+        if progress.held or progress.deep_due:
+            return out + self._greet(progress)
+        return out + self._hand_on()
+
+    # ------------------------------------------------------------------ after the greeting
+
+    def _greet(self, progress: Progress) -> list[Action]:
+        """The tests after the greeting begin."""
+        place = self._place
+        self._early = None
+        self._greeted = place.monotonic()
+        self._engine = engine = Engine(progress, self._address, place.now, lambda: place.free, tls=False)
+        heard, self._heard = self._heard, b""
+        engine.greet(heard)
+        return self._run(engine)
+
+    def _talk(self, engine: Engine, event: Event) -> list[Any]:
+        if isinstance(event, Received):
+            if not engine.hear(event.data, event.unacknowledged):
+                return self._finish(engine, engine.last)
+        elif isinstance(event, TlsStarted):
+            engine.tls_started()
+            return []
+        elif isinstance(event, Elapsed):
+            engine.observe(facts.TimeLimit(engine.verb))
+            return self._finish(engine, sentences.timeout(self._rules.hostname))
+        else:
+            engine.observe(facts.HangUp(self._place.monotonic() - self._greeted, True))
+            return self._finish(engine, None)
+        return self._run(engine)
+
+    def _run(self, engine: Engine) -> list[Action]:
+        outcome = engine.run()
+        if outcome is Outcome.END:
+            return self._finish(engine, engine.last)
+        out: list[Any] = engine.collect()
+        if outcome is Outcome.TLS:
+            self._tls = True
+        elif outcome is Outcome.PROMOTE:
+            out += self._learned()
+            session = self._place.make()
+            self._promoted = promoted = Promoted(session, engine)
+            out.append(Promote(session))
+            out += self._result(promoted, promoted.begin())
+        return out
+
+    def _finish(self, engine: Engine, reply: Reply | None) -> list[Any]:
+        return [*engine.collect(), *self._end(reply)]
+
+    # ------------------------------------------------------------------ the end of the trials
+
+    def _learned(self) -> list[Any]:
+        """What is told and remembered of a client whose trials are over."""
+        assert self._progress is not None
+        verdict, record = self._progress.conclude()
+        out: list[Any] = [] if verdict is None else [Observed(verdict)]
+        if record is not None:
+            out.append(Learn(record))
+        return out
+
+    def _end(self, reply: Reply | None) -> list[Any]:
+        """The session is over here; without a reply when nobody hears it."""
+        self._over = True
+        out = self._learned()
+        if reply is not None:
+            out.append(Send(reply))
+        out.append(Observed(facts.Disconnect()))
+        if self._tls:
+            out.append(Observed(facts.TlsEnded()))
+        out.append(HangUp())
+        return out
+
+    # ------------------------------------------------------------------ the real session
+
+    def _hand_on(self) -> list[Any]:
+        """The real session greets; what came before that is for it, and no offence any more."""
+        out = self._learned()
+        session = self._place.make()
+        heard, self._heard = self._heard, b""
+        self._promoted = promoted = Promoted(session, None, heard)
+        self._early = None
+        return [*out, Promote(session), *self._result(promoted, promoted.begin())]
+
+    def _go_on(self, promoted: Promoted, event: Event) -> list[Action]:
+        if promoted.free:
+            return promoted.session.handle(event)
+        return self._result(promoted, promoted.handle(event))
+
+    def _result(self, promoted: Promoted, out: list[Any]) -> list[Any]:
+        """Actions of the real session; when the pass was taken back, those of the engine that goes on."""
+        return out if promoted.revoked is None else out + self._demote(promoted, promoted.revoked)
+
+    def _demote(self, promoted: Promoted, line: bytes) -> list[Any]:
+        """The client offended against a trial that it had passed: `line` is what it gets no answer to from the real
+        session."""
+        session, engine, progress = promoted.session, promoted.engine, self._progress
+        assert engine is not None and progress is not None
+        self._promoted = None
+        told = Ended("", session.where, None, session.counts, session.noted_bare_lf)
+        out: list[Any] = [Observed(told), Demote(), Restore(progress.take_back())]
+        engine.resume(line, promoted.rest, session)
+        if promoted.offence is not None and not engine.pipelined(promoted.offence):
+            return out + self._finish(engine, engine.last)
+        return out + self._run(engine)
+
