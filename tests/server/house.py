@@ -53,9 +53,9 @@ class House:
     """One configuration directory and the server that runs on it."""
 
     def __init__(self, warm: Warm, root: Path, settings: Iterable[str] = (), options: Sequence[str] = (),
-                 services: Sequence[str] = ()) -> None:
+                 services: Sequence[str] = (), command: str = "smtpd") -> None:
         """`settings` are main.cf lines (the last of a name counts), `options` are -o options of the service, `services`
-        further master.cf lines; in all of them @ROOT@ is the root directory."""
+        further master.cf lines; in all of them @ROOT@ is the root directory. `command`: of the service."""
         self.warm = warm
         self.root = root
         self.conf = root / "conf"
@@ -63,6 +63,7 @@ class House:
         self.settings = list(settings)
         self.options = list(options)
         self.services = list(services)
+        self.command = command
         self.server: Forked | None = None
         for folder, owner in (("conf", -1), ("queue", -1), ("mail", 65534 if os.geteuid() == 0 else -1)):
             (root / folder).mkdir()
@@ -76,8 +77,9 @@ class House:
         lines = [f"queue_directory = {self.root}/queue", f"maillog_file = {self.root}/maillog",
                  f"maillog_file_prefixes = {self.root}", f"virtual_mailbox_base = {self.root}/mail", *self.settings]
         self._put("main.cf", merged(BASE, lines))
-        service = f"127.0.0.1:{self.port} inet n - n - - smtpd" + "".join(f"\n    -o {o}" for o in self.options)
-        self._put("master.cf", "\n".join([service, *self.services]) + "\n")
+        service = f"127.0.0.1:{self.port} inet n - n - - {self.command}"
+        options = [f"    -o {option}" for option in self.options]
+        self._put("master.cf", "\n".join([service, *options, *self.services]) + "\n")
 
     def _put(self, name: str, text: str) -> None:
         (self.conf / name).write_text(text.replace("@ROOT@", str(self.root)), encoding="utf-8")
@@ -158,10 +160,10 @@ class House:
 
 
 @contextlib.contextmanager
-def house(warm: Warm, settings: Iterable[str] = (), options: Sequence[str] = (), services: Sequence[str] = ()
-          ) -> Iterator[House]:
+def house(warm: Warm, settings: Iterable[str] = (), options: Sequence[str] = (), services: Sequence[str] = (),
+          command: str = "smtpd") -> Iterator[House]:
     """A house in a directory of its own, its server started. The server must not have reported a bug."""
-    with directory("gatepost-house-") as root, House(warm, root, settings, options, services) as made:
+    with directory("gatepost-house-") as root, House(warm, root, settings, options, services, command) as made:
         yield made
 
 

@@ -25,18 +25,6 @@ def test_unless_the_operator_accepts_that(warm: Warm, tmp_path: Path) -> None:
         assert house.logged("smtpd_milters is not supported: mail passes without it")
 
 
-def test_a_postscreen_service_is_served_and_said_to_be(warm: Warm, tmp_path: Path) -> None:
-    with House(warm, tmp_path) as house:
-        house.stop()
-        path = house.conf / "master.cf"
-        path.write_text(path.read_text().replace("- - smtpd", "- 1 postscreen")
-                        + "smtpd pass - - n - - smtpd -o smtpd_banner=behind\n")
-        house.start()
-        with house.talk(greeted=False) as client:
-            assert client.read() == "220 behind"
-        assert house.logged("postscreen is served as smtpd, without screening")
-
-
 def test_copies_are_delivered(warm: Warm, tmp_path: Path) -> None:
     settings = [*MAILDIR, "virtual_mailbox_maps = inline:{ user@example.test=user/, copy@example.test=copy/ }",
                 "always_bcc = copy@example.test"]

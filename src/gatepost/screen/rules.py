@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gatepost.config import parameters as p
 from gatepost.config.parameter import Parameter, Word
@@ -108,63 +109,77 @@ class Rules:
     def of(cls, settings: Settings, lookups: Lookups, *, tls_ready: bool = True) -> Rules:
         """One service's rules. ConfigError for a table that would have to wait."""
         promotion = Promotion(settings[p.GATEPOST_SCREEN_PROMOTION])
-        level = settings[p.POSTSCREEN_TLS_SECURITY_LEVEL]
-        encrypt = level not in ("", "none", "may") if level else settings[p.POSTSCREEN_ENFORCE_TLS]
-        may = level not in ("", "none") if level else settings[p.POSTSCREEN_USE_TLS] or encrypt
-        words, tables = _forbidden(settings, lookups)
-        command_filter = settings[p.POSTSCREEN_COMMAND_FILTER]
         rules = cls(
             hostname=settings[p.MYHOSTNAME],
             banner=settings[p.SMTPD_BANNER],
             greet_banner=settings[p.POSTSCREEN_GREET_BANNER],
-            enabled=_enabled(settings),
-            penalties=tuple(Penalty.read(settings[action]) for action in (
-                p.POSTSCREEN_GREET_ACTION, p.POSTSCREEN_DNSBL_ACTION, p.POSTSCREEN_PIPELINING_ACTION,
-                p.POSTSCREEN_NON_SMTP_COMMAND_ACTION, p.POSTSCREEN_BARE_NEWLINE_ACTION)),
-            ttls=tuple(settings[ttl] for ttl in (
-                p.POSTSCREEN_GREET_TTL, p.POSTSCREEN_DNSBL_MIN_TTL, p.POSTSCREEN_PIPELINING_TTL,
-                p.POSTSCREEN_NON_SMTP_COMMAND_TTL, p.POSTSCREEN_BARE_NEWLINE_TTL)),
-            denylist_penalty=Penalty.read(settings[p.POSTSCREEN_DENYLIST_ACTION]),
-            greet_wait=_stressed(settings, p.POSTSCREEN_GREET_WAIT),
-            adaptive=settings[p.GATEPOST_GREET_WAIT] == "adaptive",
-            greet_wait_minimum=settings[p.GATEPOST_GREET_WAIT_MINIMUM] / 1000,
-            dnsbl_threshold=settings[p.POSTSCREEN_DNSBL_THRESHOLD],
-            dnsbl_allowlist_threshold=settings[p.POSTSCREEN_DNSBL_ALLOWLIST_THRESHOLD],
-            dnsbl_max_ttl=settings[p.POSTSCREEN_DNSBL_MAX_TTL],
-            dnsbl_timeout=settings[p.POSTSCREEN_DNSBL_TIMEOUT],
-            forbidden_words=words,
-            forbidden=tables,
-            evidence=frozenset({"buffered"}) if settings[p.GATEPOST_TURN_EVIDENCE] == "buffered" else EVERY_EVIDENCE,
             promotion=promotion,
-            command_time_limit=_stressed(settings, p.POSTSCREEN_COMMAND_TIME_LIMIT),
-            command_count_limit=settings[p.POSTSCREEN_COMMAND_COUNT_LIMIT],
-            line_length_limit=settings[p.LINE_LENGTH_LIMIT],
-            command_filter=_in_memory(settings, lookups, p.POSTSCREEN_COMMAND_FILTER, Word(command_filter))
-            if command_filter else None,
-            discarded=tuple(word.text.lower() for word in settings[p.POSTSCREEN_DISCARD_EHLO_KEYWORDS]),
-            discard_maps=tuple(_in_memory(settings, lookups, p.POSTSCREEN_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS, word)
-                               for word in settings[p.POSTSCREEN_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS]),
-            helo_required=settings[p.POSTSCREEN_HELO_REQUIRED],
-            vrfy_disabled=settings[p.POSTSCREEN_DISABLE_VRFY_COMMAND],
-            vrfy_announced=not settings[p.DISABLE_VRFY_COMMAND],
-            smtputf8=settings[p.SMTPUTF8_ENABLE],
-            message_size_limit=settings[p.MESSAGE_SIZE_LIMIT],
-            tls_offered=may,
-            tls_required=encrypt,
             tls_ready=tls_ready,
-            soft_bounce=settings[p.SOFT_BOUNCE],
             client_connection_count_limit=settings[p.POSTSCREEN_CLIENT_CONNECTION_COUNT_LIMIT],
             pre_queue_limit=settings[p.POSTSCREEN_PRE_QUEUE_LIMIT],
             post_queue_limit=settings[p.POSTSCREEN_POST_QUEUE_LIMIT],
             cache_retention=settings[p.POSTSCREEN_CACHE_RETENTION_TIME],
             cache_cleanup_interval=settings[p.POSTSCREEN_CACHE_CLEANUP_INTERVAL],
             respectful=settings[p.RESPECTFUL_LOGGING],
+            **_of_trials(settings, lookups),
+            **_of_the_engine(settings, lookups),
         )
         return rules.forgiving() if promotion is Promotion.OBSERVE else rules
 
     def forgiving(self) -> Rules:
         """The same, and nothing that fails costs anything."""
         return replace(self, penalties=(Penalty.IGNORE,) * len(TRIALS), denylist_penalty=Penalty.IGNORE)
+
+
+def _of_trials(settings: Settings, lookups: Lookups) -> dict[str, Any]:
+    """What the settings say of the trials."""
+    words, tables = _forbidden(settings, lookups)
+    return {
+        "enabled": _enabled(settings),
+        "penalties": tuple(Penalty.read(settings[action]) for action in (
+            p.POSTSCREEN_GREET_ACTION, p.POSTSCREEN_DNSBL_ACTION, p.POSTSCREEN_PIPELINING_ACTION,
+            p.POSTSCREEN_NON_SMTP_COMMAND_ACTION, p.POSTSCREEN_BARE_NEWLINE_ACTION)),
+        "ttls": tuple(settings[ttl] for ttl in (
+            p.POSTSCREEN_GREET_TTL, p.POSTSCREEN_DNSBL_MIN_TTL, p.POSTSCREEN_PIPELINING_TTL,
+            p.POSTSCREEN_NON_SMTP_COMMAND_TTL, p.POSTSCREEN_BARE_NEWLINE_TTL)),
+        "denylist_penalty": Penalty.read(settings[p.POSTSCREEN_DENYLIST_ACTION]),
+        "greet_wait": _stressed(settings, p.POSTSCREEN_GREET_WAIT),
+        "adaptive": settings[p.GATEPOST_GREET_WAIT] == "adaptive",
+        "greet_wait_minimum": settings[p.GATEPOST_GREET_WAIT_MINIMUM] / 1000,
+        "dnsbl_threshold": settings[p.POSTSCREEN_DNSBL_THRESHOLD],
+        "dnsbl_allowlist_threshold": settings[p.POSTSCREEN_DNSBL_ALLOWLIST_THRESHOLD],
+        "dnsbl_max_ttl": settings[p.POSTSCREEN_DNSBL_MAX_TTL],
+        "dnsbl_timeout": settings[p.POSTSCREEN_DNSBL_TIMEOUT],
+        "forbidden_words": words,
+        "forbidden": tables,
+        "evidence": frozenset({"buffered"}) if settings[p.GATEPOST_TURN_EVIDENCE] == "buffered" else EVERY_EVIDENCE,
+    }
+
+
+def _of_the_engine(settings: Settings, lookups: Lookups) -> dict[str, Any]:
+    """What the settings say of the built-in engine."""
+    level = settings[p.POSTSCREEN_TLS_SECURITY_LEVEL]
+    encrypt = level not in ("", "none", "may") if level else settings[p.POSTSCREEN_ENFORCE_TLS]
+    may = level not in ("", "none") if level else settings[p.POSTSCREEN_USE_TLS] or encrypt
+    command_filter = settings[p.POSTSCREEN_COMMAND_FILTER]
+    return {
+        "command_time_limit": _stressed(settings, p.POSTSCREEN_COMMAND_TIME_LIMIT),
+        "command_count_limit": settings[p.POSTSCREEN_COMMAND_COUNT_LIMIT],
+        "line_length_limit": settings[p.LINE_LENGTH_LIMIT],
+        "command_filter": _in_memory(settings, lookups, p.POSTSCREEN_COMMAND_FILTER, Word(command_filter))
+        if command_filter else None,
+        "discarded": tuple(word.text.lower() for word in settings[p.POSTSCREEN_DISCARD_EHLO_KEYWORDS]),
+        "discard_maps": tuple(_in_memory(settings, lookups, p.POSTSCREEN_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS, word)
+                              for word in settings[p.POSTSCREEN_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS]),
+        "helo_required": settings[p.POSTSCREEN_HELO_REQUIRED],
+        "vrfy_disabled": settings[p.POSTSCREEN_DISABLE_VRFY_COMMAND],
+        "vrfy_announced": not settings[p.DISABLE_VRFY_COMMAND],
+        "smtputf8": settings[p.SMTPUTF8_ENABLE],
+        "message_size_limit": settings[p.MESSAGE_SIZE_LIMIT],
+        "tls_offered": may,
+        "tls_required": encrypt,
+        "soft_bounce": settings[p.SOFT_BOUNCE],
+    }
 
 
 def _enabled(settings: Settings) -> int:
