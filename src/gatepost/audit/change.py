@@ -34,12 +34,14 @@ class DropItems:
 
 @dataclass(frozen=True, slots=True)
 class AddItems:
-    """These items come into the list before the item `before` (None: at the end)."""
+    """These items come into the list before the item `before` (None: at the end), unless they stand there already.
+    `comment` is put above the entry, as with SetValue."""
 
     name: str
     items: tuple[str, ...]
     before: str | None = None
     service: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class ReplaceItem:
 @dataclass(frozen=True, slots=True)
 class RemoveSetting:
     """The parameter is not set any more: every entry of main.cf, or every -o override of the service."""
+
+    name: str
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DropEarlier:
+    """Of several entries (or -o overrides) of a name, only the one in force stays: the last."""
 
     name: str
     service: str = ""
@@ -86,4 +96,4 @@ class AddService:
     text: str
 
 
-Change = SetValue | DropItems | AddItems | ReplaceItem | RemoveSetting | Rename | SetField | AddService
+Change = SetValue | DropItems | AddItems | ReplaceItem | RemoveSetting | DropEarlier | Rename | SetField | AddService
