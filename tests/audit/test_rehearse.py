@@ -81,7 +81,7 @@ def test_an_unknown_table_supposes_users_and_says_so() -> None:
     talk = dialogue("C: RCPT TO:<user@here.example>\nS: 250 x\nC: RCPT TO:<nobody@here.example>\nS: 550 x\n")
     played = rehearsed.play(talk.steps)
     assert [reply.code for reply in played.replies][-2:] == [250, 550]
-    assert "user@here.example is in ldap:/etc/postfix/users.cf" in rehearsed.supposed
+    assert any("ldap:/etc/postfix/users.cf" in text for text in rehearsed.supposed)
 
 
 def test_a_policy_server_has_no_opinion_and_that_is_said() -> None:

@@ -23,13 +23,17 @@ from gatepost.lookup.classes import Classes
 from gatepost.lookup.match import DomainList, matches_subdomains
 from gatepost.policy.evaluate import Policy
 from gatepost.policy.options import ClientLists, options_of
-from gatepost.smtp import actions, events
+from gatepost.smtp import actions, events, sentences
 from gatepost.smtp.options import Options
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
 from gatepost.smtp.turn import EarlyTalk
 
 MESSAGE = Send((("Subject: rehearsal", True), ("", True), ("text", True), (".", True)))
+WHERE = {sentences.NEED_RCPT: "DATA", sentences.NO_VALID_RECIPIENTS: "DATA", sentences.NEED_MAIL: "RCPT",
+         sentences.NESTED_MAIL: "MAIL", sentences.UNKNOWN_COMMAND: "UNKNOWN", sentences.GOODBYE: "UNKNOWN",
+         sentences.BYE: "QUIT"}
+"""Replies of the core that only one command gets."""
 QUIT = Send((("QUIT", True),))
 
 
@@ -240,9 +244,8 @@ class _Conversation:
                 match action:
                     case actions.Send(reply=reply):
                         reply = reply.softened() if session.options.soft_bounce else reply
-                        said = tuple(judge.judged[first:])
-                        first = len(judge.judged)
-                        played.said.append(Said(self._at, session.where, reply, said))
+                        judged, first = tuple(judge.judged[first:]), len(judge.judged)
+                        played.said.append(Said(self._at, _where(reply, judged, session.where), reply, judged))
                         self._unread += 1
                     case actions.Ask():
                         waiting.append(judge.answer(action))
@@ -256,6 +259,13 @@ class _Conversation:
                         played.closed = True
                     case _:
                         pass
+
+
+def _where(reply: Reply, judged: Sequence[Judged], now: str) -> str:
+    """Behind which command a reply was given. The session may have read on since."""
+    if judged:
+        return judged[-1].where
+    return next((where for known, where in WHERE.items() if reply == known), now)
 
 
 def _goes_on(steps: Sequence[Step], at: int) -> bool:

@@ -12,7 +12,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gatepost.config.settings import Settings
-from gatepost.lookup.ask import Delegation, DnsFailure, DnsStatus, Listing, MailExchanger, Verification
+from gatepost.lookup.ask import (
+    Delegation,
+    DnsFailure,
+    DnsStatus,
+    Listing,
+    MailExchanger,
+    Verification,
+    is_immediate,
+)
 from gatepost.lookup.tables.registry import open_table
 from gatepost.lookup.tables.source import Entry, read_aliases, read_source
 from gatepost.lookup.tables.table import DictTable, MemoryTable, Opening, OpenTable, fold
@@ -41,22 +49,25 @@ class SupposedTable(MemoryTable):
     def __init__(self, spec: str, real: OpenTable | None, known: Mapping[str, str],
                  note: Callable[[str], None]) -> None:
         super().__init__(spec, partial=real.partial if real is not None else True)
-        self._real = real if isinstance(real, MemoryTable) or getattr(real, "immediate", False) else None
+        self._real = real
         self._known = known
         self._note = note
 
     def get_now(self, key: str) -> str | None:
         """The value, as far as it is known or supposed."""
-        found: str | None = None
-        if self._real is not None:
-            found = self._real.get_now(key)  # type: ignore[attr-defined]  # it is immediate
+        real = self._real
+        found = real.get_now(key) if real is not None and is_immediate(real) else None
         if found is None:
             found = self._known.get(fold(key))
-            if found is not None:
-                self._note(f"{key} is in {self.spec}")
-            elif self._real is None:
-                self._note(f"{self.spec} finds nothing else")
+            if found is not None or real is None:
+                self._note(self._assumption())
         return found
+
+    def _assumption(self) -> str:
+        if self._real is not None:
+            return f"{self.spec} holds the users of the dialogues, too"
+        holds = "the users of the dialogues and nothing else" if self._known else "nothing"
+        return f"{self.spec}, which cannot be read here, holds {holds}"
 
 
 class Supposed:
@@ -115,7 +126,7 @@ class Supposed:
         name = name.lower().rstrip(".")
         if f".{name}".endswith(NOWHERE):
             raise DnsFailure(DnsStatus.NOT_FOUND, name, "Host not found")
-        self.suppose(f"the DNS knows {name}")
+        self.suppose(f"the DNS knows every name that is looked up, but those below {NOWHERE}")
         return name
 
     async def mx(self, domain: str) -> Sequence[MailExchanger]:

@@ -22,6 +22,7 @@ VERBS = {
     "queue": "gatepost.cli.queue",
     "screen": "gatepost.cli.screen",
     "audit": "gatepost.cli.audit",
+    "diff": "gatepost.cli.diff",
 }
 """Every verb and the module of its commands: its `app` is the verb, or holds it by name."""
 

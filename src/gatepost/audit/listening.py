@@ -1,0 +1,55 @@
+"""Which listeners of a configuration can be rehearsed, and how? A subject's services as rehearsals.
+
+A parameter that the subject's version does not know is not in force, whatever main.cf says. A listener whose settings
+do not read cannot be rehearsed: it is left out, with the reason. This file must not know dialogues.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gatepost.audit.host import host
+from gatepost.audit.listener import Listener
+from gatepost.audit.rehearse import Rehearsal
+from gatepost.audit.subject import Subject
+from gatepost.config.settings import Settings
+from gatepost.span import ConfigError
+
+OFF = {"smtpd_forbid_unauth_pipelining": "no", "smtpd_forbid_bare_newline": "no"}
+"""Parameters of a session that old versions lack -> what they do without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """A subject's listeners, ready to be talked to. `broken`: name -> why it cannot be."""
+
+    ready: dict[str, tuple[Listener, Rehearsal]] = field(default_factory=dict)
+    broken: dict[str, ConfigError] = field(default_factory=dict)
+
+
+def stages(subject: Subject) -> Stages:
+    """Every listener of the subject, by its place: `25`, `127.0.0.1:10025`, or its name when it has no port."""
+    found = Stages()
+    for listener in subject.listeners:
+        try:
+            found.ready[place(listener)] = listener, rehearsal_of(subject, listener)
+        except ConfigError as problem:
+            found.broken[place(listener)] = problem
+    return found
+
+
+def rehearsal_of(subject: Subject, listener: Listener) -> Rehearsal:
+    """One listener. ConfigError when its settings do not read."""
+    return Rehearsal(host(_in_force(subject, listener.settings), subject.read))
+
+
+def place(listener: Listener) -> str:
+    """Where clients find it: the same in two configurations that name it differently."""
+    if not listener.port:
+        return listener.name
+    return f"{listener.address}:{listener.port}" if listener.address else str(listener.port)
+
+
+def _in_force(subject: Subject, settings: Settings) -> Settings:
+    unknown = {name: text for name, text in OFF.items() if not subject.has(name)}
+    return settings.replace(unknown) if unknown else settings

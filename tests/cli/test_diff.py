@@ -1,0 +1,69 @@
+"""gatepost diff as an operator runs it: status, streams, text and JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GATEPOST = Path(sys.executable).parent / "gatepost"
+BARE = "mail_version = 3.9.0\nmyhostname = mx.example.org\nmydestination = example.org\nmynetworks = 127.0.0.0/8\n"
+CHECKED = BARE + "smtpd_data_restrictions = reject_unauth_pipelining\nsmtpd_forbid_unauth_pipelining = no\n"
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([GATEPOST, "diff", *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    for name, text in (("a", BARE + "smtpd_forbid_unauth_pipelining = no\n"), ("b", CHECKED)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.cf").write_text(text, encoding="utf-8")
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_no_difference_is_status_0(two: tuple[Path, Path]) -> None:
+    done = run(two[0], two[0] / "main.cf")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no client would notice a difference\n", "")
+
+
+def test_differences_are_status_1_with_both_lines(two: tuple[Path, Path]) -> None:
+    done = run(*two)
+    assert done.returncode == 1 and done.stderr == ""
+    first = done.stdout.split("\n\n")[0].split("\n")
+    assert first[0].endswith("client behaviours: accepted -> refused 503 at DATA")
+    assert first[1:4] == ["  A  smtpd_data_restrictions is empty",
+                          f"  B  reject_unauth_pipelining in smtpd_data_restrictions   {two[1]}/main.cf:5",
+                          "  on smtp/inet"]
+    assert "a stranger" in first[4] and "--verbose" in first[-1]
+
+
+def test_verbose_names_all(two: tuple[Path, Path]) -> None:
+    assert "--verbose" not in run(*two, "--verbose").stdout
+    assert run(*two, "--verbose").stdout.count("\n    - ") > 20
+
+
+def test_json(two: tuple[Path, Path]) -> None:
+    told = json.loads(run(*two, "--json").stdout)
+    assert told["same"] is False and told["conversations"] > 200
+    found = next(each for each in told["differences"] if each["change"] == "accepted -> refused 503 at DATA")
+    assert found["after"] == {
+        "ending": "refused 503 at DATA", "reason": "reject_unauth_pipelining in smtpd_data_restrictions",
+        "parameter": "smtpd_data_restrictions", "token": "reject_unauth_pipelining",
+        "file": str(two[1] / "main.cf"), "line": 5}
+    assert {"title": "the message is sent before the 354 can have been read",
+            "dialogue": "proofs/body-before-354"} in found["behaviours"]
+
+
+def test_what_cannot_be_read_is_status_2(two: tuple[Path, Path], tmp_path: Path) -> None:
+    noise = tmp_path / "noise.cf"
+    noise.write_bytes(bytes(range(256)) * 4)
+    for wrong in (tmp_path / "nothing", noise):
+        done = run(two[0], wrong)
+        assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+        assert "Traceback" not in done.stderr
