@@ -1,5 +1,5 @@
 """Every rule there is: the visible list. What is not imported here does not exist."""
 
-from gatepost.audit.rules import allowing, pipelining, syntax
+from gatepost.audit.rules import allowing, pipelining, syntax, trust
 
-FILES = (syntax, pipelining, allowing)
+FILES = (syntax, pipelining, trust, allowing)
