@@ -1,5 +1,5 @@
 """Every rule there is: the visible list. What is not imported here does not exist."""
 
-from gatepost.audit.rules import allowing, pipelining, syntax, trust
+from gatepost.audit.rules import allowing, lists, pipelining, syntax, trust
 
-FILES = (syntax, pipelining, trust, allowing)
+FILES = (syntax, lists, pipelining, trust, allowing)

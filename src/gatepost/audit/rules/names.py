@@ -1,0 +1,144 @@
+"""What is wrong with a name? Restrictions and parameters that Postfix, or this version of it, does not know.
+
+The findings are those of LST-01 (lists.py). Settings that were swallowed by the line above, comments behind values and
+quotes are other rules' findings: words that come from them are left out here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable, Iterator
+
+from gatepost.audit import features
+from gatepost.audit.change import Rename, ReplaceItem
+from gatepost.audit.finding import Confidence, Finding, Fix, Severity
+from gatepost.audit.flow import WARN, Item, Kind
+from gatepost.audit.listener import Listener, named
+from gatepost.audit.rules.written import Setting, own_names, postfix_names, settings
+from gatepost.audit.subject import Subject
+from gatepost.policy.restrictions import RESTRICTIONS
+from gatepost.span import Span
+
+NEAR = 0.84
+"""How similar a name must be to be what was meant (difflib's ratio)."""
+ELSEWHERE = re.compile(r"smtpd_forbid_unauth_pipelining$|smtpd_forbid_bare_newline|postscreen_")
+"""Parameters whose version other rules judge."""
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
+
+
+def restrictions(subject: Subject) -> Iterator[Finding]:
+    """Words in restriction lists that are no restriction, or none any more."""
+    found = [((item.span, listed.name), (item, listener)) for listener in subject.listeners for listed in listener.lists
+             for item in listed.every if item.span is not None and not _of_another_rule(item)]
+    groups: dict[tuple[Span | None, str], list[tuple[Item, Listener]]] = {}
+    for key, pair in found:
+        groups.setdefault(key, []).append(pair)
+    told: set[Span | None] = set()
+    for (span, name), pairs in groups.items():
+        if span not in told:
+            item = next((item for item, _ in pairs if item.reached), pairs[0][0])
+            for finding in _restriction(subject, item, name, [listener for _, listener in pairs]):
+                told.add(span)
+                yield finding
+
+
+def _of_another_rule(item: Item) -> bool:
+    return bool({"=", '"', "'", "#"} & set(item.word)) or item.word.startswith(("{", "}", "$"))
+
+
+def _restriction(subject: Subject, item: Item, name: str, listeners: list[Listener]) -> Iterator[Finding]:
+    service = listeners[0].name if listeners[0].is_set_here(name) and not item.path else ""
+    home = item.path[-1] if item.path else name
+    place = f"in {name}" + (f" (class {home})" if item.path else "")
+    where = f"{place} of {named(listeners)}" if service else place
+    if item.kind is Kind.UNKNOWN:
+        yield _unknown(subject, item, where, home, service)
+        return
+    if item.kind is not Kind.RESTRICTION:
+        return
+    word = item.word.lower()
+    gone = features.OUTDATED.get(word)
+    if gone is not None and subject.version >= gone.since:
+        if gone.removed is not None and subject.version >= gone.removed:
+            yield Finding("", Severity.HIGH, f"{word} {where} is gone from Postfix {gone.removed}: smtpd answers 451; "
+                          f"use {gone.instead}", item.span, name, service, fix=Fix(f"use {gone.instead}"))
+        else:
+            yield Finding("", Severity.MEDIUM, f"{word} {where} is outdated since Postfix {gone.since}, smtpd warns; "
+                          f"use {gone.instead}", item.span, name, service, fix=Fix(f"use {gone.instead}"))
+    elif not subject.has(item.name):
+        yield Finding("", Severity.HIGH, f"Postfix {subject.version} does not know {word} {where}: smtpd answers 451",
+                      item.span, name, service, fix=Fix("take it out, or upgrade Postfix"))
+    elif word != item.name:
+        yield Finding("", Severity.LOW, f"{word} {where} is an old spelling of {item.name}", item.span, name, service,
+                      fix=Fix(f"write {item.name}", (ReplaceItem(home, item.word, item.name, service),), safe=True))
+
+
+def _unknown(subject: Subject, item: Item, where: str, home: str, service: str) -> Finding:
+    near = nearest(item.word.lower(), [*RESTRICTIONS, WARN])
+    message = f"{item.word} {where} is no restriction"
+    fix = None
+    if item.word in subject.main_cf.last():
+        message += ", and smtpd_restriction_classes does not name it as a class"
+        fix = Fix("name it in smtpd_restriction_classes")
+    elif near:
+        message += f": did you mean {near}?"
+        fix = Fix(f"write {near}", (ReplaceItem(home, item.word, near, service),))
+    if item.reached:
+        message += " smtpd answers 451 for every mail that gets there" if message.endswith("?") else (
+            ": smtpd answers 451 for every mail that gets there")
+    severity = Severity.HIGH if item.reached else Severity.MEDIUM
+    return Finding("", severity, message, item.span, home, service, fix=fix)
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """The name that was meant; "" when none is near."""
+    found = difflib.get_close_matches(word, list(names), n=1, cutoff=NEAR)
+    return found[0] if found else ""
+
+
+def parameters(subject: Subject) -> Iterator[Finding]:
+    """Parameters that are none, or not yet in this version."""
+    known, tables = own_names(subject)
+    known |= {item.word for listener in subject.listeners for listed in listener.lists
+              for item in listed.every if item.kind is Kind.UNKNOWN}  # restrictions() tells about them
+    reported: set[str] = set()
+    for setting in settings(subject):
+        name = setting.name
+        if name in postfix_names():
+            if not subject.has(name) and name not in features.OUTDATED and not ELSEWHERE.match(name):
+                came = ", ".join(map(str, features.came(name)))
+                yield Finding("", Severity.MEDIUM, f"Postfix {subject.version} does not know {name}{setting.where}, "
+                              f"which came with {came}: it has no effect", setting.span, name, setting.service,
+                              fix=Fix("take it out, or upgrade Postfix"))
+        elif name not in known and not (tables and name.startswith(tables)) and name not in reported:
+            reported.add(name)
+            yield _misspelt(subject, setting)
+
+
+def _misspelt(subject: Subject, setting: Setting) -> Finding:
+    name = setting.name
+    near = _near_parameter(name) or nearest(name, _transport_names(subject))
+    if not near:
+        confidence = Confidence.HIGH if WORD.match(name) else Confidence.MEDIUM
+        return Finding("", Severity.LOW, f"Postfix has no parameter {name}, and nothing refers to ${name}: it has no "
+                       "effect", setting.span, name, setting.service, confidence)
+    fix = Fix(f"write {near}", (Rename(name, near, setting.service),))
+    return Finding("", Severity.MEDIUM, f"Postfix has no parameter {name}: it has no effect; did you mean {near}?",
+                   setting.span, name, setting.service, fix=fix)
+
+
+@functools.cache
+def _near_parameter(name: str) -> str:
+    lower = name.lower().replace("-", "_")
+    if lower in postfix_names():
+        return lower
+    return nearest(name, sorted(postfix_names() - features.OUTDATED.keys()))
+
+
+def _transport_names(subject: Subject) -> list[str]:
+    return [f"{service.name}_{rest}" for service in subject.services
+            for rest in ("destination_concurrency_limit", "destination_recipient_limit", "time_limit")]
+
+
