@@ -26,6 +26,11 @@ PORTS = {"smtp": 25, "mail": 25, "submission": 587, "submissions": 465, "smtps":
          "lmtp": 24}
 
 
+FILTER_SIGNS = frozenset(("content_filter", "smtpd_proxy_filter", "receive_override_options",
+                          "smtpd_authorized_xforward_hosts"))
+"""What is overridden where a content filter gives mail back (FILTER_README, SMTPD_PROXY_README)."""
+
+
 class Role(enum.Enum):
     """What a listener is for."""
 
@@ -88,7 +93,7 @@ class Listener:
             return Role.SMTPS
         if self.port == 587 or self.needs_login:
             return Role.SUBMISSION
-        if (self.is_loopback and self.address) or self._takes_back:
+        if self._takes_back:
             return Role.REINJECTION
         return Role.OTHER
 
@@ -99,10 +104,13 @@ class Listener:
 
     @cached_property
     def _takes_back(self) -> bool:
-        """Does it look like a filter's way back: the filter switched off here, and only trusted clients let in?"""
-        filter_off = any(override.name in ("content_filter", "smtpd_proxy_filter") and not override.value.text.strip()
-                         for override in self.smtpd.overrides)
-        return filter_off and (self.is_locked or self.is_set_here("receive_override_options"))
+        """Does it look like a filter's way back: only trusted clients let in, and the filter switched off here, or
+        what a filter needs switched on?"""
+        said = {override.name: override.value.text.strip() for override in self.smtpd.overrides}
+        if said.get("content_filter") or said.get("smtpd_proxy_filter"):
+            return False  # one of several filters in a row: what comes here is filtered again
+        taken = FILTER_SIGNS & said.keys()
+        return bool(taken) and (bool(self.address and self.is_loopback) or self.is_locked or len(taken) > 2)
 
     @cached_property
     def is_locked(self) -> bool:
@@ -154,6 +162,10 @@ class Listener:
     def override(self, name: str) -> Override | None:
         """The -o override of that name that is in force."""
         return next((each for each in reversed(self.smtpd.overrides) if each.name == name), None)
+
+    def holder(self, name: str) -> str:
+        """The entry of master.cf whose override sets it, as `name/type`; "" when it is main.cf's (or the default)."""
+        return str(self.smtpd) if self.is_set_here(name) else ""
 
     def place(self, name: str) -> Span | None:
         """Where the value in force was set (the parameter's name); None when it is the default."""

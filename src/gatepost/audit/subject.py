@@ -28,7 +28,7 @@ from gatepost.span import ConfigError
 K = TypeVar("K")
 
 
-@dataclass
+@dataclass(eq=False)
 class Subject:
     """One configuration.
 

@@ -1,5 +1,24 @@
-"""Every rule there is: the visible list. What is not imported here does not exist."""
+"""Every rule there is: the visible list, one module a line. What is not imported here does not exist."""
 
-from gatepost.audit.rules import allowing, lists, pipelining, syntax, trust
+from gatepost.audit.rules import (
+    allowing,
+    lists,
+    pipelining,
+    pipelining_lists,
+    pipelining_parameter,
+    smuggling,
+    syntax,
+    trust,
+)
 
-FILES = (syntax, lists, pipelining, trust, allowing)
+FILES = (
+    syntax,
+    pipelining,
+    pipelining_lists,
+    pipelining_parameter,
+    smuggling,
+    trust,
+    lists,
+    allowing,
+)
+"""In the order of the reference."""
