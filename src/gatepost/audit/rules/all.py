@@ -2,23 +2,20 @@
 
 from gatepost.audit.rules import (
     allowing,
+    dnslists,
     lists,
     pipelining,
     pipelining_lists,
     pipelining_parameter,
+    relaying,
+    screening,
     smuggling,
     syntax,
     trust,
 )
 
 FILES = (
-    syntax,
-    pipelining,
-    pipelining_lists,
-    pipelining_parameter,
-    smuggling,
-    trust,
-    lists,
-    allowing,
+    syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
+    dnslists, allowing,
 )
 """In the order of the reference."""

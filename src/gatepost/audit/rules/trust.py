@@ -58,7 +58,8 @@ def set_lists(subject: Subject, name: str) -> list[Setting]:
             place = settings.span(name) if settings is not None else None
             if settings is None or place is None:
                 continue
-            here = listener.name if place != subject.main.span(name) else ""
+            owner = str(listener.smtpd) if settings is listener.settings else listener.name
+            here = owner if place != subject.main.span(name) else ""
             listeners = found.setdefault(place, (settings, [], here))[1]
             if listener not in listeners:
                 listeners.append(listener)
