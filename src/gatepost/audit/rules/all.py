@@ -1,7 +1,8 @@
-"""Every rule there is: the visible list, one module a line. What is not imported here does not exist."""
+"""Every rule there is: the visible list. What is not imported here does not exist."""
 
 from gatepost.audit.rules import (
     allowing,
+    authentication,
     dnslists,
     lists,
     pipelining,
@@ -11,11 +12,11 @@ from gatepost.audit.rules import (
     screening,
     smuggling,
     syntax,
+    tls,
     trust,
 )
 
 FILES = (
     syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
-    dnslists, allowing,
+    dnslists, tls, authentication, allowing,
 )
-"""In the order of the reference."""
