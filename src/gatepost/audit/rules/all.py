@@ -1,4 +1,4 @@
-"""Every rule there is: the visible list. What is not imported here does not exist."""
+"""Every rule there is: the visible list, one module a line. What is not imported here does not exist."""
 
 from gatepost.audit.rules import (
     allowing,
@@ -20,3 +20,4 @@ FILES = (
     syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
     dnslists, tls, authentication, allowing,
 )
+"""In the order of the reference."""
