@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from gatepost.audit.listener import Listener
 from gatepost.audit.subject import Subject
 from gatepost.audit.table import Row, Table
 from gatepost.config.parameter import Word, split_list
+from gatepost.config.settings import Settings
 from gatepost.config.source import is_comment
-from gatepost.span import Span
+from gatepost.span import ConfigError, Span
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -149,3 +151,59 @@ def _fitted(row: Row) -> Iterator[Network]:
     for addresses, everybody in ((STRANGERS, EVERYBODY4), (STRANGERS6, EVERYBODY6)):
         if all(bool(compiled.search(address)) is not negated for address in addresses):
             yield everybody
+
+
+@dataclass(frozen=True)
+class ListSetting:
+    """A match list as one place sets it, and the listeners that it is in force for. `here`: the service whose override
+    it is, "" for main.cf."""
+
+    name: str
+    place: Span | None
+    settings: Settings
+    listeners: tuple[Listener, ...]
+    here: str
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The items, none when they do not expand."""
+        try:
+            return self.settings.words(self.name)
+        except ConfigError:
+            return ()
+
+    @property
+    def is_outside(self) -> bool:
+        """Can it concern clients of other hosts?"""
+        return not self.listeners or not all(listener.is_loopback for listener in self.listeners)
+
+
+def set_lists(subject: Subject, name: str) -> list[ListSetting]:
+    """Every setting of a match list that is in force for a listener, screening included; main.cf's when there is no
+    listener at all. What nobody sets is left out."""
+    found: dict[Span, tuple[Settings, list[Listener], str]] = {}
+    for listener in subject.listeners:
+        for settings in (listener.settings, listener.screen_settings):
+            place = settings.span(name) if settings is not None else None
+            if settings is None or place is None:
+                continue
+            owner = str(listener.smtpd) if settings is listener.settings else listener.name
+            here = owner if place != subject.main.span(name) else ""
+            listeners = found.setdefault(place, (settings, [], here))[1]
+            if listener not in listeners:
+                listeners.append(listener)
+    place = subject.main.span(name)
+    if place is not None and not subject.listeners:
+        found[place] = (subject.main, [], "")
+    return [ListSetting(name, place, settings, tuple(listeners), here)
+            for place, (settings, listeners, here) in found.items()]
+
+
+def by_item(items: Iterable[Taken]) -> Iterator[Taken]:
+    """For each item the widest of what it takes in."""
+    widest: dict[tuple[str, Span | None], Taken] = {}
+    for each in items:
+        key = each.word, each.span
+        if key not in widest or each.size > widest[key].size:
+            widest[key] = each
+    yield from widest.values()

@@ -3,6 +3,7 @@
 from gatepost.audit.rules import (
     allowing,
     authentication,
+    claims,
     dnslists,
     lists,
     pipelining,
@@ -18,6 +19,6 @@ from gatepost.audit.rules import (
 
 FILES = (
     syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
-    dnslists, tls, authentication, allowing,
+    dnslists, tls, authentication, claims, allowing,
 )
 """In the order of the reference."""

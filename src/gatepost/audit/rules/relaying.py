@@ -78,8 +78,7 @@ def nothing_stops_relaying(subject: Subject) -> Iterator[Finding]:
         outcome = "strangers can relay" if gap.opens else "smtpd does not start"
         severity = Severity.HIGH if all(listener.is_loopback for listener in listeners) else Severity.CRITICAL
         yield Finding("", severity, f"nothing stops relaying at {named(listeners)}: {gap.why}; {outcome}", gap.span,
-                      gap.name, here, fix=Fix("refuse what is not for this server", _barred(listeners[0], here),
-                                              safe=not gap.opens))
+                      gap.name, here, fix=Fix("refuse what is not for this server", _barred(listeners[0], here)))
 
 
 def _gap(listener: Listener) -> Gap | None:
@@ -103,6 +102,9 @@ def _barred(listener: Listener, here: str) -> tuple[Change, ...]:
     """The relay list with a barrier."""
     listed = listener.list(RELAY)
     service = here or owner(listener, RELAY)
+    unreached = [item for item in listed.find(*BARRIERS) if not item.warned and not item.path and item.ended_by]
+    if unreached and unreached[0].ended_by and not unreached[0].ended_by.path:
+        return (DropItems(RELAY, (unreached[0].ended_by.text,), service),)
     if not listed or listed.find(*BARRIERS):
         return (SetValue(RELAY, DEFAULT, service),)
     end = next((item.word for item in listed.items if item.ends), None)

@@ -234,9 +234,10 @@ def name_of_another_version(subject: Subject) -> Iterator[Finding]:
                 yield Finding("", Severity.MEDIUM, message, place, name, here,
                               fix=Fix("use the old name", (Rename(new, old, here),)))
         if name in LEVELS:
-            level = f"postscreen_tls_security_level = {LEVELS[name] if value.lower() == 'yes' else 'none'}"
-            yield Finding("", Severity.LOW, f"{name} is outdated: {level} says it", place, name, here,
-                          fix=Fix(f"set {level} instead"))
+            level = LEVELS[name] if value.lower() == "yes" else "none"
+            message = f"{name} is outdated: postscreen_tls_security_level = {level} says it"
+            changes = (RemoveSetting(name, here), SetValue("postscreen_tls_security_level", level, here))
+            yield Finding("", Severity.LOW, message, place, name, here, fix=Fix("say it with the level", changes))
 
 
 @rule("PSC-07", Severity.HIGH)

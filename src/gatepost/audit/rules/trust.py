@@ -1,21 +1,18 @@
-"""Rules: who is trusted for its address alone, or may say who else it is."""
+"""Rules: who is trusted for its address alone."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import gatepost.config.parameters as p
-from gatepost.audit.change import DropItems, RemoveSetting, SetValue
+from gatepost.audit.change import Change, DropItems, SetValue
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
-from gatepost.audit.listener import Listener, Role, named
-from gatepost.audit.networks import Taken, is_everybody, is_inside, is_loopback, taken
+from gatepost.audit.listener import named
+from gatepost.audit.networks import ListSetting, Taken, by_item, is_everybody, is_inside, set_lists, taken
 from gatepost.audit.rule import rule
 from gatepost.audit.subject import Subject
-from gatepost.config.parameter import Word
-from gatepost.config.settings import Settings
-from gatepost.span import ConfigError, Span
+from gatepost.span import ConfigError
 
 MYNETWORKS = "mynetworks"
 WIDE = {4: 16, 6: 32}
@@ -24,65 +21,16 @@ CONTAINERS = ipaddress.ip_network("172.16.0.0/12")
 """Where Docker takes the networks of its bridges from, one /16 each."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A match list as one place sets it, and the listeners that it is in force for. `here`: the service whose override
-    it is, "" for main.cf."""
-
-    name: str
-    place: Span | None
-    settings: Settings
-    listeners: tuple[Listener, ...]
-    here: str
-
-    @property
-    def words(self) -> tuple[Word, ...]:
-        """The items, none when they do not expand."""
-        try:
-            return self.settings.words(self.name)
-        except ConfigError:
-            return ()
-
-    @property
-    def is_outside(self) -> bool:
-        """Can it concern clients of other hosts?"""
-        return not self.listeners or not all(listener.is_loopback for listener in self.listeners)
-
-
-def set_lists(subject: Subject, name: str) -> list[Setting]:
-    """Every setting of a match list that is in force for a listener, screening included; main.cf's when there is no
-    listener at all. What nobody sets is left out."""
-    found: dict[Span, tuple[Settings, list[Listener], str]] = {}
-    for listener in subject.listeners:
-        for settings in (listener.settings, listener.screen_settings):
-            place = settings.span(name) if settings is not None else None
-            if settings is None or place is None:
-                continue
-            owner = str(listener.smtpd) if settings is listener.settings else listener.name
-            here = owner if place != subject.main.span(name) else ""
-            listeners = found.setdefault(place, (settings, [], here))[1]
-            if listener not in listeners:
-                listeners.append(listener)
-    place = subject.main.span(name)
-    if place is not None and not subject.listeners:
-        found[place] = (subject.main, [], "")
-    return [Setting(name, place, settings, tuple(listeners), here)
-            for place, (settings, listeners, here) in found.items()]
-
-
-def by_item(items: Iterable[Taken]) -> Iterator[Taken]:
-    """For each item the widest of what it takes in."""
-    widest: dict[tuple[str, Span | None], Taken] = {}
-    for each in items:
-        key = each.word, each.span
-        if key not in widest or each.size > widest[key].size:
-            widest[key] = each
-    yield from widest.values()
-
-
 def notes(each: Taken) -> tuple[Note, ...]:
     """Where a table or file says it."""
     return (Note(f"{each.network} stands here", each.inside),) if each.inside else ()
+
+
+def without(setting: ListSetting, each: Taken) -> Change:
+    """The networks without that item; this host stays trusted when it is the only one."""
+    if all(word.text == each.word for word in setting.words):
+        return SetValue(setting.name, "127.0.0.0/8, [::1]/128", setting.here)
+    return DropItems(setting.name, (each.word,), setting.here)
 
 
 @rule("RLY-01", Severity.CRITICAL)
@@ -111,7 +59,7 @@ def networks_of_strangers_are_trusted(subject: Subject) -> Iterator[Finding]:
     yield from _style(subject)
 
 
-def _comment(setting: Setting, each: Taken) -> Finding:
+def _comment(setting: ListSetting, each: Taken) -> Finding:
     words = [word.text for word in setting.words]
     rest = tuple(words[words.index(each.word):])
     return Finding("", Severity.HIGH, f"`{' '.join(rest)}` is no comment: it is in the value of mynetworks", each.span,
@@ -119,7 +67,7 @@ def _comment(setting: Setting, each: Taken) -> Finding:
                    fix=Fix("take it out, or put it on a line of its own", (DropItems(MYNETWORKS, rest, setting.here),)))
 
 
-def _strangers(setting: Setting, each: Taken) -> Finding | None:
+def _strangers(setting: ListSetting, each: Taken) -> Finding | None:
     network = each.network
     if network is None or is_inside(network) or network.prefixlen > WIDE[network.version]:
         return None
@@ -131,8 +79,7 @@ def _strangers(setting: Setting, each: Taken) -> Finding | None:
         severity, where = Severity.MEDIUM, where + ", although only this host can reach it"
     return Finding("", severity, f"mynetworks trusts {whom} {address} ({each.word}){where}", each.span, MYNETWORKS,
                    setting.here, notes=notes(each),
-                   fix=Fix(f"take {each.word} out, name the addresses of your own clients",
-                           (DropItems(MYNETWORKS, (each.word,), setting.here),)))
+                   fix=Fix(f"take {each.word} out, name the addresses of your own clients", (without(setting, each),)))
 
 
 def _style(subject: Subject) -> Iterator[Finding]:
@@ -198,8 +145,7 @@ def container_networks_are_trusted(subject: Subject) -> Iterator[Finding]:
                               "container engine rewrites come from there", each.span, MYNETWORKS, setting.here,
                               Confidence.HIGH if subject.docker is not None else Confidence.MEDIUM,
                               notes=notes(each),
-                              fix=Fix(f"take {each.word} out, let programs log in",
-                                      (DropItems(MYNETWORKS, (each.word,), setting.here),)))
+                              fix=Fix(f"take {each.word} out, let programs log in", (without(setting, each),)))
 
 
 def _bridge(each: Taken) -> str:
@@ -211,116 +157,3 @@ def _bridge(each: Taken) -> str:
         return "whole container networks" if network.prefixlen < 16 else "a whole container network"
     first = network.network_address
     return "the gateway of a container network" if network.prefixlen == 32 and first.packed[2:] == b"\0\1" else ""
-
-
-PROXIED = ("smtpd_upstream_proxy_protocol", "postscreen_upstream_proxy_protocol")
-PUBLISHED = (25, 465, 587)
-
-
-@rule("TRU-02", Severity.HIGH)
-def proxy_headers_are_believed(subject: Subject) -> Iterator[Finding]:
-    """Any client of a public port may say which address it has.
-
-    What: `smtpd_upstream_proxy_protocol` or `postscreen_upstream_proxy_protocol` is in force on the ports that clients
-    use themselves: 25, 465 or 587 on every or a public address.
-
-    Why: Postfix believes whoever connects: it has no list of trusted proxies. A client that sends its own header has
-    any address it likes, one in mynetworks too; one that sends none is refused (docker-mailserver #960, #4058).
-
-    Bad:
-        smtp inet n - n - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy
-
-    Good:
-        12525 inet n - n - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy
-
-    Fix: Give the proxy ports of its own that nobody else can reach. Gatepost can be told whom to believe
-    (`gatepost_trusted_proxies`).
-    """
-    found: dict[tuple[Span, str], list[Listener]] = {}
-    for listener in subject.listeners:
-        name = PROXIED[listener.screen is not None]
-        settings = listener.screen_settings or listener.settings
-        place = settings.span(name)
-        believed = (settings.text(name) or "").strip() and not (settings.text("gatepost_trusted_proxies") or "").strip()
-        if place is not None and believed and _published(listener):
-            found.setdefault((place, name), []).append(listener)
-    for (place, name), listeners in found.items():
-        here = listeners[0].name if place != subject.main.span(name) else ""
-        everywhere = "" if here else ": it is in force for every such service"
-        yield Finding("", Severity.HIGH, f"clients of {named(listeners)} can connect directly and forge the PROXY "
-                      f"header that {name} believes{everywhere}", place, name, here, Confidence.MEDIUM,
-                      fix=Fix("give the proxy a port of its own, take it out here",
-                              (RemoveSetting(name, here),)))
-
-
-def _published(listener: Listener) -> bool:
-    """A port that clients know, not on an inner address."""
-    if listener.port not in PUBLISHED or listener.is_loopback or listener.role is Role.REINJECTION:
-        return False
-    try:
-        address = ipaddress.ip_network(listener.address)
-    except ValueError:
-        return True
-    return not is_inside(address) or address.network_address.is_unspecified
-
-
-CLAIMS = {
-    "smtpd_authorized_xclient_hosts": (Severity.CRITICAL, "may claim any address, name and login (XCLIENT)"),
-    "smtpd_authorized_xforward_hosts": (Severity.HIGH, "may have any address logged for its own (XFORWARD)"),
-}
-FRONT_END = {4: 28, 6: 124}
-"""A network this short or shorter is more than a front end's few hosts."""
-
-
-@rule("TRU-03", Severity.CRITICAL)
-def too_many_may_speak_for_others(subject: Subject) -> Iterator[Finding]:
-    """Clients that are no front end may say who somebody else is.
-
-    What: `smtpd_authorized_xclient_hosts` or `smtpd_authorized_xforward_hosts` holds networks, everybody, or
-    `$mynetworks` where that is more than this host.
-
-    Why: XCLIENT replaces the client's address, name and login: whoever may use it is in mynetworks or logged in as it
-    likes (XCLIENT_README, postconf(5)).
-
-    Bad:
-        smtpd_authorized_xclient_hosts = $mynetworks
-
-    Good:
-        smtpd_authorized_xclient_hosts = 127.0.0.1, 192.0.2.7
-
-    Fix: Name the hosts of the front end one by one.
-    """
-    for name, (severity, what) in CLAIMS.items():
-        for setting in set_lists(subject, name):
-            if not setting.is_outside:
-                continue
-            for word, span, sure in _claimants(setting, subject):
-                yield Finding("", severity, f"{name}: too many clients ({word}) {what}", span, name, setting.here, sure,
-                              fix=Fix("name the hosts of the front end one by one"))
-
-
-def _claimants(setting: Setting, subject: Subject) -> Iterator[tuple[str, Span | None, Confidence]]:
-    """Items that are more than a front end: as written, where, and how sure it is."""
-    written = setting.settings.written(setting.name)
-    if written is not None and MYNETWORKS in written.text and setting.settings.span(MYNETWORKS) is None:
-        if setting.settings.text("mynetworks_style") != "host":
-            yield "$mynetworks", setting.place, Confidence.LOW
-        return
-    for each in by_item(each for each in taken(setting.words, subject) if each.network is not None):
-        network = each.network
-        if network is None or is_loopback(network) or network.prefixlen >= FRONT_END[network.version]:
-            continue
-        span = each.span
-        if written is not None and MYNETWORKS in written.text and not _stands_in(span, setting):
-            at = written.text.index(MYNETWORKS)
-            yield f"$mynetworks: {each.word}", written.span(max(at - 1, 0), at + len(MYNETWORKS)), Confidence.HIGH
-            return
-        yield each.word, span, Confidence.HIGH
-
-
-def _stands_in(span: Span | None, setting: Setting) -> bool:
-    """Is it written in the setting itself, not in what it refers to?"""
-    written = setting.settings.written(setting.name)
-    places = {run.place.line for run in written.runs if run.place is not None} if written else set()
-    file = setting.place.file if setting.place else ""
-    return span is not None and span.file == file and span.line in places
