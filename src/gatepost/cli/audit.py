@@ -8,23 +8,45 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gatepost.cli.options import fail
 from gatepost.span import ConfigError
 
+if TYPE_CHECKING:
+    from gatepost.audit.rule import Rule
+    from gatepost.audit.run import Result
+    from gatepost.audit.subject import Subject
+    from gatepost.report.finding import Report
+
 app = typer.Typer(add_completion=False)
 
 Format = Literal["text", "json", "sarif", "html", "github"]
 FailOn = Literal["critical", "high", "medium", "low", "information", "never"]
 
+QUICK = 20_000
+"""Lines of the files times fixes: up to here the report has what each fix alone would write; beyond it --diff has."""
+
 Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help=(
     "A directory with main.cf and master.cf, one main.cf, what postconf -n and postconf -M printed (one file or two), "
     "or a docker-mailserver folder. Without it: /etc/postfix."))]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options say."""
+
+    format: str
+    output: Path | None
+    fail_on: str
+    fix: bool
+    diff: bool
+    unsafe: bool
 
 
 @app.command("audit")
@@ -38,6 +60,10 @@ def audit(
     format: Annotated[Format, typer.Option(help="How to tell it.")] = "text",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 from this severity on.")] = "low",
+    fix: Annotated[bool, typer.Option("--fix", help="Write the safe fixes, keep backups, tell what is left.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would write; write nothing.")] = False,
+    unsafe_fixes: Annotated[bool, typer.Option("--unsafe-fixes", help=(
+        "With --fix or --diff: those too that may treat wanted mail differently."))] = False,
     select: Annotated[list[str] | None, typer.Option(metavar="RULES", help=(
         "Only these rules, or all that begin so: PIPE,TLS-01."))] = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these.")] = None,
@@ -47,43 +73,87 @@ def audit(
     if explain:
         print(_page(explain))
         return
+    from gatepost.audit import inputs
+
     try:
-        status = _audit(paths or [Path("/etc/postfix")], dms_release, env, postfix_version, format, output,
-                        fail_on, _words(select), _words(ignore))
+        rules = _rules(_words(select), _words(ignore))
+        subject = inputs.subject(*map(str, paths or [Path("/etc/postfix")]), postfix_version=postfix_version,
+                                 dms_release=dms_release, env=str(env) if env else "")
+        status = _audit(subject, rules, Wanted(format, output, fail_on, fix, diff, unsafe_fixes))
     except ConfigError as error:
         fail(error)
     raise typer.Exit(status)
 
 
-def _audit(paths: list[Path], dms_release: str, env: Path | None, postfix_version: str, format: str,
-           output: Path | None, fail_on: str, select: list[str], ignore: list[str]) -> int:
-    from gatepost.audit import inputs
-    from gatepost.audit.finding import Severity
-    from gatepost.audit.run import audit, chosen
-    from gatepost.audit.telling import report
+def _rules(select: list[str], ignore: list[str]) -> dict[str, Rule]:
+    from gatepost.audit.run import chosen
 
     try:
-        rules = chosen(select, ignore)
+        return chosen(select, ignore)
     except KeyError as unknown:
         raise ConfigError("no rule begins like that", None, unknown.args[0]) from None
-    subject = inputs.subject(*map(str, paths), postfix_version=postfix_version, dms_release=dms_release,
-                             env=str(env) if env else "")
+
+
+def _audit(subject: Subject, rules: dict[str, Rule], wanted: Wanted) -> int:
+    from gatepost.audit.run import audit
+
+    if wanted.fix or wanted.diff:
+        subject = _mended(subject, rules, wanted)
     result = audit(subject, rules)
-    told = report(subject, result.findings, silenced=len(result.allowed), root=os.getcwd(), version=version("gatepost"),
-                  every_page=format == "sarif")
-    _print(_written(told, format, output), output)
+    if wanted.fix or not wanted.diff:
+        _print(_written(_told(subject, result, wanted), wanted), wanted.output)
+    return _status(result, wanted)
+
+
+def _status(result: Result, wanted: Wanted) -> int:
+    from gatepost.audit.finding import Severity
+
     worst = max((finding.severity for finding in result.findings), default=None)
-    return int(worst is not None and fail_on != "never" and worst >= Severity[fail_on.upper()])
+    return int(worst is not None and wanted.fail_on != "never" and worst >= Severity[wanted.fail_on.upper()])
 
 
-def _written(report: object, format: str, output: Path | None) -> str:
+def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted) -> Subject:
+    """What --fix leaves, written; what it would do, printed by --diff. What cannot be mended is said at once."""
+    from gatepost.audit.mend import mend, subject_of
+    from gatepost.audit.texts import CannotWrite
+    from gatepost.audit.write import diff, write
+    from gatepost.report.shown import block, escaped
+
+    try:
+        done = mend(subject, rules, unsafe=wanted.unsafe)
+    except CannotWrite as cannot:
+        raise ConfigError(f"nothing can be fixed here: {cannot}", None, subject.main_cf.file) from None
+    before, after = done.before.files(), done.after.files()
+    for finding, why in done.left:
+        where = f"{finding.span}: " if finding.span else ""
+        print(f"gatepost: {escaped(where)}{finding.rule} is not fixed: {escaped(why)}", file=sys.stderr)
+    if wanted.diff:
+        shown = diff(before, after)
+        _print(block(shown) if wanted.output is None else shown, None if wanted.fix else wanted.output)
+    if not wanted.fix:
+        return subject
+    for replaced in write(before, after):
+        print(f"gatepost: {escaped(replaced.file)} is fixed; as it was: {escaped(replaced.backup)}", file=sys.stderr)
+    return subject_of(done.after, subject)
+
+
+def _told(subject: Subject, result: Result, wanted: Wanted) -> Report:
+    from gatepost.audit.mend import mended
+    from gatepost.audit.telling import report
+
+    lines = sum(text.count("\n") for text in subject.files.values())
+    fixes = sum(finding.fix is not None and bool(finding.fix.changes) for finding in result.findings)
+    return report(subject, result.findings, mended=mended(subject) if lines * fixes <= QUICK else None,
+                  silenced=len(result.allowed), root=os.getcwd(), version=version("gatepost"),
+                  every_page=wanted.format == "sarif")
+
+
+def _written(report: Report, wanted: Wanted) -> str:
     from gatepost.report import formats, text
-    from gatepost.report.finding import Report
 
-    assert isinstance(report, Report)
-    if format == "text" and output is None:
+    if wanted.format == "text" and wanted.output is None:
         return text.write(report, colour=text.colour_wanted(sys.stdout, os.environ))
-    return formats.write(report, format)
+    return formats.write(report, wanted.format)
 
 
 def _print(text: str, output: Path | None) -> None:
@@ -91,7 +161,7 @@ def _print(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise ConfigError(f"cannot write: {error.strerror or error}", None, str(output)) from None
 

@@ -177,5 +177,5 @@ def smuggling_by_chunks(subject: Subject) -> Iterator[Finding]:
         value = ", ".join(dict.fromkeys(["silent-discard", *words, "chunking"]))
         message = f"{named(listeners)}: CHUNKING is announced: what BDAT carries is not held to the rules of turns"
         yield Finding("", Severity.MEDIUM, message, place, name.name, holder,
-                      fix=Fix("do not announce CHUNKING", (SetValue(name.name, value, holder),), safe=True),
+                      fix=Fix("do not announce CHUNKING", (SetValue(name.name, value, holder),)),
                       notes=(Note(f"{NAME} closes it for good"),))
