@@ -6,6 +6,7 @@ from gatepost.audit.rules import (
     claims,
     dnslists,
     lists,
+    operations,
     pipelining,
     pipelining_lists,
     pipelining_parameter,
@@ -19,6 +20,6 @@ from gatepost.audit.rules import (
 
 FILES = (
     syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
-    dnslists, tls, authentication, claims, allowing,
+    dnslists, tls, authentication, claims, operations, allowing,
 )
 """In the order of the reference."""

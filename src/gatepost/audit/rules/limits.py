@@ -47,8 +47,8 @@ def found(subject: Subject) -> Iterator[Finding]:
     early = [each for each in subject.public if not each.delays_reject and not _has_reason(subject, each)]
     for place, same in together((each.place(DELAY), each) for each in early).items():
         here = str(same[0].smtpd) if same[0].is_set_here(DELAY) else ""
-        yield Finding("", Severity.MEDIUM, f"{named(same)} refuses before the recipient is known, and no comment says why"
-                      ": lists before RCPT see less, and logs do not tell whom mail was for", place, DELAY, here,
+        yield Finding("", Severity.MEDIUM, f"{named(same)} refuses before the recipient is known, and no comment says "
+                      "why: lists before RCPT see less, and logs do not tell whom mail was for", place, DELAY, here,
                       fix=Fix("refuse at RCPT, or say why not", (SetValue(DELAY, "yes", here),)))
     yield from _limits(subject)
 
