@@ -21,6 +21,7 @@ from tests.serving import Warm
 GROUPS = ("config-fatal", "content", "pipelining-smtpd", "postscreen", "restrictions", "smuggling")
 RECORDED = {f"{path.parent.name}/{path.stem}": path for group in GROUPS for path in (DIALOGUES / group).glob("*.gold")}
 SAMPLE = sorted(RECORDED)[::17]  # against Postfix in a normal run
+OURS = sorted((DIALOGUES / "turns").glob("*.gold"))  # with parameters that Postfix does not have
 MODES = {"postfix": "With gatepost_compatibility = postfix", "gatepost": "By default"}
 
 
@@ -102,6 +103,12 @@ def test_by_default_only_listed_dialogues_differ(name: str, by_default: dict[str
         assert not played.same, f"{name} is listed as a difference, but is none"
     else:
         assert played.same or is_listed(name, "postfix"), str(played)
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_what_is_ours_alone_is_kept(mode: str, warm: Warm) -> None:
+    for played in play_all(OURS, gatepost_in(warm, mode), logs=True):
+        assert played.same and played.log[0] == played.log[1], "\n".join([str(played), *played.log_listing])
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))

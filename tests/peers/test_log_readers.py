@@ -40,11 +40,12 @@ def log() -> Iterator[Path]:
         "smtpd_sasl_path = private/auth",
         "smtpd_hard_error_limit = 3",
         "smtpd_data_restrictions = reject_unauth_pipelining",
+        "gatepost_turn_exempt_clients = 127.8.0.8",
     ]
     with gateway(config) as place:
         with auth_service(place.root, Dialogue(auth=True)):
             meet_everybody(place)
-        for client in range(1, 7):
+        for client in range(1, 9):
             place.logged(f"disconnect from unknown[127.8.0.{client}]")
         place.logged("status=sent")
         yield place.root / "maillog"
@@ -59,6 +60,8 @@ def meet_everybody(place: Place) -> None:
     say(place, "127.8.0.4", hello, mail, to, b"DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n")
     say(place, "127.8.0.5", hello, *[b"NONSENSE\r\n"] * 4)
     say(place, "127.8.0.6", hello, mail)  # goes away without a word
+    say(place, "127.8.0.7", hello + b"QUIT\r\n")  # tolerated
+    say(place, "127.8.0.8", hello + mail, b"QUIT\r\n")  # exempt
     with smtplib.SMTP("127.0.0.1", place.port, timeout=10) as client:
         client.sendmail("a@c.example", ["user@example.test"], "Subject: ok\r\n\r\nbody\r\n")
 

@@ -53,6 +53,8 @@ def set_line(text: str) -> Callable[[House], None]:
 MAIN, MASTER = r"\S+/conf/main\.cf:\d+: ", r"\S+/conf/master\.cf:\d+: "
 CASES = [
     Wrong("unknown restriction", MAIN + ".*reject_everybody", ("smtpd_sender_restrictions = reject_everybody",)),
+    Wrong("unknown pattern of early talk", MAIN + "no pattern of early talk.*hello-quit.*telnets",
+          ("gatepost_turn_tolerance = hello-quit, telnets",)),
     Wrong("unknown restriction in -o", MASTER + ".*reject_everybody",
           options=("smtpd_sender_restrictions=reject_everybody",)),
     Wrong("missing argument", MAIN + ".*check_sender_access", ("smtpd_sender_restrictions = check_sender_access",)),

@@ -119,6 +119,11 @@ def pipelining(after: str, namaddr: str, data: bytes) -> str:
     return f"improper command pipelining after {after} from {namaddr}: {escaped(data)}"
 
 
+def tolerated(after: str, namaddr: str, pattern: str, evidence: str, data: bytes) -> str:
+    """Ours: Postfix tolerates nobody. No filter of fail2ban's takes it for an offence."""
+    return f"talk out of turn tolerated after {after} from {namaddr}: {pattern} ({evidence}): {escaped(data)}"
+
+
 def non_smtp_command(namaddr: str, text: str) -> str:
     """`text` as the client sent it, in UTF-8 with surrogates for other bytes; shown as C would write it."""
     return f"non-SMTP command from {namaddr}: {escaped(text.encode('utf-8', 'surrogateescape'))}"

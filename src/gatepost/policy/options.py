@@ -6,7 +6,7 @@ This file must not know sockets nor restrictions.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from gatepost.config import parameters as p
 from gatepost.config.parameter import Parameter, Word
@@ -16,6 +16,7 @@ from gatepost.lookup.match import CACHED, AddressList, NameAddrList, matches_sub
 from gatepost.policy.facts import Client
 from gatepost.smtp.actions import Stage
 from gatepost.smtp.options import EVERY_EVIDENCE, BareLf, Options, Rights
+from gatepost.smtp.tolerance import PATTERNS
 from gatepost.span import ConfigError
 
 _BARE_LF = {
@@ -57,6 +58,7 @@ def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Opti
         recipient_overshoot_limit=settings[p.SMTPD_RECIPIENT_OVERSHOOT_LIMIT],
         forbid_pipelining=settings[p.SMTPD_FORBID_UNAUTH_PIPELINING],
         evidence=frozenset({"buffered"}) if evidence == "buffered" else EVERY_EVIDENCE,
+        tolerated=tolerated_patterns(settings),
         strict_groups=evidence != "buffered",
         bare_lf_reject_code=settings[p.SMTPD_FORBID_BARE_NEWLINE_REJECT_CODE],
         replace_stray_cr_lf=settings[p.CLEANUP_REPLACE_STRAY_CR_LF]
@@ -79,6 +81,16 @@ def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Opti
         command_filter=bool(settings[p.SMTPD_COMMAND_FILTER]),
         rate_limits=_rate_limits(settings),
     )
+
+
+def tolerated_patterns(settings: Settings) -> frozenset[str]:
+    """gatepost_turn_tolerance; ConfigError for what is no pattern."""
+    words = settings[p.GATEPOST_TURN_TOLERANCE]
+    for word in words:
+        if word.text not in PATTERNS:
+            raise ConfigError(f"no pattern of early talk in {p.GATEPOST_TURN_TOLERANCE.name}; there are "
+                              + ", ".join(PATTERNS), word.span or settings.span(p.GATEPOST_TURN_TOLERANCE), word.text)
+    return frozenset(word.text for word in words)
 
 
 def _rate_limits(settings: Settings) -> frozenset[Stage]:
@@ -129,11 +141,12 @@ class ClientLists:
         self.bare_newline_exclusions = names(p.SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS, "mynetworks")
         self.limit_exceptions = names(p.SMTPD_CLIENT_EVENT_LIMIT_EXCEPTIONS)
         self.sasl_exceptions = AddressList.of(settings[p.SMTPD_SASL_EXCEPTIONS_NETWORKS], lookups, strict=strict)
+        self.turn_exempt = AddressList.of(settings[p.GATEPOST_TURN_EXEMPT_CLIENTS], lookups, strict=strict)
         self._discard_maps = [lookups.table(w.text) for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS]]
         self._discard = [w.text.lower() for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORDS]]
         self._bare_lf = _BARE_LF[settings[p.SMTPD_FORBID_BARE_NEWLINE]]
         unknown = [w for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORDS] if w.text.lower() not in EHLO_KEYWORDS]
-        asked = (self.xclient, self.xforward, self.verp, self.sasl_exceptions)
+        asked = (self.xclient, self.xforward, self.verp, self.sasl_exceptions, self.turn_exempt)
         self._fixed = (not self._discard_maps and all(clients.plain for clients in asked)
                        and (self._bare_lf is BareLf.NO or self.bare_newline_exclusions.plain))
         self._kept: dict[tuple[str, str, str, frozenset[Stage]], Rights] = {}
@@ -165,7 +178,8 @@ class ClientLists:
     ) -> Rights:
         """What this client may do. LookupFailure when a table for EHLO keywords or XCLIENT cannot answer."""
         name, address = client.name, client.address
-        excluded = self._bare_lf is not BareLf.NO and await _quietly(self.bare_newline_exclusions, name, address)
+        excluded = self._bare_lf is not BareLf.NO and await _quietly(
+            self.bare_newline_exclusions.matches(name, address))
         hidden = await self.sasl_exceptions.matches(address)
         discarded = await self._discarded(address)
         return Rights(
@@ -173,6 +187,7 @@ class ClientLists:
             discarded=frozenset(discarded) - {"silent-discard"},
             silent_discard="silent-discard" in discarded,
             bare_lf=BareLf.NO if excluded else self._bare_lf,
+            turn_exempt=await _quietly(self.turn_exempt.matches(address)),
             mechanisms=() if hidden else mechanisms[False],
             mechanisms_tls=() if hidden else mechanisms[True],
             xclient=await self.xclient.matches(name, address),
@@ -189,9 +204,9 @@ class ClientLists:
         return self._discard
 
 
-async def _quietly(matches: NameAddrList, name: str, address: str) -> bool:
+async def _quietly(matching: Awaitable[bool]) -> bool:
     """A list that cannot be read excludes nobody."""
     try:
-        return await matches.matches(name, address)
+        return await matching
     except LookupFailure:
         return False

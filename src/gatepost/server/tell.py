@@ -67,6 +67,10 @@ def _early(teller: Teller, fact: facts.EarlyTalk) -> None:
     teller.info(lines.pipelining(fact.after, teller.client.namaddr, fact.text))
 
 
+def _tolerated(teller: Teller, fact: facts.Tolerated) -> None:
+    teller.info(lines.tolerated(fact.after, teller.client.namaddr, fact.pattern, fact.evidence, fact.text))
+
+
 def _non_smtp(teller: Teller, fact: facts.NonSmtpCommand) -> None:
     teller.warning(lines.non_smtp_command(teller.client.namaddr, fact.text))
 
@@ -160,8 +164,9 @@ def _id(teller: Teller) -> str:
 
 
 _TELL: dict[type, Callable[[Teller, Any], None]] = {
-    facts.EarlyTalk: _early, facts.NonSmtpCommand: _non_smtp, facts.RequestTooLong: _too_long,
-    facts.IllegalAddress: _illegal, facts.UnknownNotify: _notify, facts.BareNewline: _bare,
+    facts.EarlyTalk: _early, facts.Tolerated: _tolerated, facts.NonSmtpCommand: _non_smtp,
+    facts.RequestTooLong: _too_long, facts.IllegalAddress: _illegal, facts.UnknownNotify: _notify,
+    facts.BareNewline: _bare,
     facts.MalformedBdat: _bdat, facts.NullBdat: _null_bdat, facts.ContentLimit: _size, facts.Refused: _refused,
     facts.DataError: _data_error, facts.KeywordsDiscarded: _keywords,
     facts.AuthFailed: _auth, facts.PlaintextDropped: _dropped,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatepost.smtp.turn import EarlyTalk
+from gatepost.smtp.turn import EarlyTalk, Tolerated
 
 __all__ = ["AuthFailed", "BareNewline", "ContentLimit", "DataError", "EarlyTalk", "Ended", "IllegalAddress",
            "KeywordsDiscarded", "MalformedBdat", "NonSmtpCommand", "NullBdat", "PlaintextDropped", "Refused",
-           "RequestTooLong", "UnknownNotify"]
+           "RequestTooLong", "Tolerated", "UnknownNotify"]
 
 
 @dataclass(slots=True)

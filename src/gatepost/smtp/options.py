@@ -58,6 +58,7 @@ class Options:
     recipient_overshoot_limit: int = 1000
     forbid_pipelining: bool = True
     evidence: frozenset[str] = EVERY_EVIDENCE
+    tolerated: frozenset[str] = frozenset()  # patterns of early talk (tolerance.PATTERNS) that are not held against it
     strict_groups: bool = True  # STARTTLS AUTH QUIT and unknown commands end a group too
     bare_lf_reject_code: int = 550
     replace_stray_cr_lf: bool = True
@@ -96,6 +97,7 @@ class Rights:
     silent_discard: bool = False
     features_unknown: bool = False  # a table about EHLO keywords or rights failed: EHLO is answered 421
     bare_lf: BareLf = BareLf.NORMALIZE
+    turn_exempt: bool = False  # nothing that it says out of turn is held against it
     mechanisms: tuple[str, ...] = ()  # SASL mechanisms on offer; empty hides AUTH in EHLO
     mechanisms_tls: tuple[str, ...] = ()  # the same once TLS is active
     xclient: bool = False

@@ -3,17 +3,18 @@
 `handle(event)` returns the actions to perform in order. A decision from outside is an Ask, always the last action;
 while it is open nothing is parsed, pipelined input waits in this object's own buffer, and that buffer dies at STARTTLS.
 Verbs and their order are data in commands.py, whose handlers live in mail.py, bdat.py, hello.py, identity.py and
-sasl.py; content is in content.py. Order of work for a command line: RFC 5321 4.1.4 and Postfix's smtpd command loop.
+sasl.py; what is no command is in unknown.py, content in content.py. Order of work for a command line: RFC 5321 4.1.4
+and Postfix's smtpd command loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from gatepost.smtp import events, sentences
+from gatepost.smtp import events, sentences, unknown
 from gatepost.smtp.actions import Abandon, Action, Ask, HangUp, Observed, Send, Stage
 from gatepost.smtp.commands import COMMANDS, OUT_OF_ORDER, Command
-from gatepost.smtp.facts import BareNewline, Ended, NonSmtpCommand, RequestTooLong
+from gatepost.smtp.facts import BareNewline, Ended, RequestTooLong
 from gatepost.smtp.grammar import fast_tokens, tokenise
 from gatepost.smtp.inbox import Inbox
 from gatepost.smtp.options import BareLf, Options, Rights
@@ -36,7 +37,7 @@ class Session:
     def __init__(self, options: Options, rights: Rights | None = None) -> None:
         self.options = options
         self.rights = rights or Rights()
-        self.turn = Turn(options.evidence)
+        self.turn = Turn(options.evidence, options.tolerated)
         self.state = State.READY
         self.transaction: Transaction | None = None
         self.where = "CONNECT"
@@ -105,8 +106,11 @@ class Session:
     def greet(self, where: str) -> None:
         """Begin at the greeting: at the connection, and again after XCLIENT."""
         self.where = where
+        exempt = self.rights.turn_exempt
+        self.turn.exempt = exempt or self.turn.exempt  # what lies behind XCLIENT was said by whoever sent that
         if self.overheard(where, ends_group=True):
             return
+        self.turn.exempt = exempt
         self.ask(Stage.CONNECT, None, self._greeted)
 
     def _greeted(self, answer: events.Answered) -> None:
@@ -229,6 +233,8 @@ class Session:
         """The session is over."""
         if self._closed:
             return
+        if self.turn.in_doubt:
+            self.observe(self.turn.conclude())
         content = getattr(self.content, "size", None) if self.in_content else None
         self.observe(Ended(reason, self.where, content, self.counts, self.noted_bare_lf))
         self.reset()
@@ -243,9 +249,10 @@ class Session:
         return False
 
     def _early(self) -> bool:
-        """The client talked out of turn for the first time -> True when that ends the session."""
-        self.observe(self.turn.early)
-        if not self.options.forbid_pipelining:
+        """The client talked out of turn for the first time, or that was tolerated -> True when it ends the session."""
+        early = self.turn.early
+        self.observe(early or self.turn.tolerated)
+        if early is None or not self.options.forbid_pipelining:
             return False
         if self._answer is not None:
             self._refused_turn = True
@@ -342,7 +349,8 @@ class Session:
             counted = self.counts[verb] = [0, 0]
         counted[1] += 1
         if command is None:
-            self._unknown(text, words[0].text)
+            self.where = "UNKNOWN"
+            unknown.answer(self, text, words[0].text)
             return
         if self.access_denied is not None and name != "QUIT":
             self.say(sentences.denied(self.access_denied, self.rights.namaddr), failed=True)
@@ -382,20 +390,6 @@ class Session:
         self.junk += 1
         if self.junk > self.options.junk_command_limit + 1:
             self.errors += 1
-
-    def _unknown(self, text: str, word: str) -> None:
-        options = self.options
-        self.where = "UNKNOWN"
-        if options.no_smtp(text, word):
-            self.observe(NonSmtpCommand(text))
-            self._out.append(Send(sentences.GOODBYE))
-            self.end("")
-        elif self.access_denied is not None:
-            self.say(sentences.denied(self.access_denied, self.rights.namaddr), failed=True)
-        elif options.strict_groups and self.overheard("UNKNOWN", True):
-            return
-        else:
-            self.say(sentences.UNKNOWN_COMMAND, failed=True)
 
 
 def _wait() -> bool:

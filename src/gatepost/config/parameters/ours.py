@@ -11,6 +11,15 @@ GATEPOST_TURN_EVIDENCE = one_of("gatepost_turn_evidence",
     "${{$gatepost_compatibility} == {postfix} ? {buffered} : {all}}", ("all", "buffered"), """
     What counts as talking out of turn: `buffered` only what lay behind a command when it was read, as in Postfix; `all`
     also what came before the client can have had our reply, by the acknowledgements of its TCP.""")
+GATEPOST_TURN_TOLERANCE = words("gatepost_turn_tolerance",
+    "${{$gatepost_compatibility} == {postfix} ? {} : {hello-quit, early-hello, telnet}}", """
+    Harmless probes that are logged and not punished when they talk out of turn: neither reject_unauth_pipelining nor
+    smtpd_forbid_unauth_pipelining nor a trial of postscreen's holds them against a client. The patterns, and which
+    clients talk like that, stand in docs/turn-catalogue.md. An offence that begins like one counts from the first byte
+    that shows that it is none. Empty: nothing is tolerated, as in Postfix.""")
+GATEPOST_TURN_EXEMPT_CLIENTS = words("gatepost_turn_exempt_clients", "", """
+    Clients that may talk out of turn: addresses, networks, tables, as in mynetworks. What they say is logged and not
+    punished, whatever it is. For old devices and scripts of one's own that cannot be mended.""")
 GATEPOST_LOG_FORMAT = one_of("gatepost_log_format", "postfix", ("postfix", "json"), """
     Log lines as Postfix writes them, or one JSON object a line.""")
 GATEPOST_LOG_SESSION_ID = yes_no("gatepost_log_session_id",
