@@ -18,6 +18,7 @@ from gatepost.audit import template
 from gatepost.audit.subject import Subject
 from gatepost.audit.version import NEWEST, Version, version
 from gatepost.config import master, source
+from gatepost.config.dms import folder
 from gatepost.config.source import MainCf
 from gatepost.span import ConfigError, Span
 
@@ -39,12 +40,6 @@ virtual   unix  -       n       n       -       -       virtual
 lmtp      unix  -       -       y       -       -       lmtp
 """
 MASTER_LINE = re.compile(r"\S+\s+(?:inet|unix|unix-dgram|fifo|pass)\s+[-yn]\s+[-yn]\s+[-yn]\s+\S+\s+\S+\s+\S")
-OF_DOCKER_MAILSERVER = ("postfix-main.cf", "postfix-master.cf", "postfix-accounts.cf", "user-patches.sh",
-                        "mailserver.env", "postfix-virtual.cf", "postfix-aliases.cf", "postfix-send-access.cf",
-                        "postfix-receive-access.cf", "dovecot-quotas.cf")
-"""Files by which a docker-mailserver folder is known."""
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the operator says besides paths. `postfix_version`, `dms_release`: "" when not said; `env`: the file with
@@ -69,7 +64,7 @@ def subject(*paths: str, postfix_version: str = "", dms_release: str = "", env: 
     place = places[0]
     if place.is_dir():
         return _of_directory(place, wanted)
-    if place.name in OF_DOCKER_MAILSERVER:
+    if place.name in folder.OVERRIDES:
         return _docker_mailserver(place.parent, wanted)
     if place.name in ("main.cf", "master.cf") and place.with_name("main.cf").exists():
         return _of_directory(place.parent, wanted)
@@ -80,11 +75,8 @@ def _of_directory(place: Path, wanted: Wanted) -> Subject:
     if (place / "main.cf").exists() and not wanted.dms_release:
         files = [file for file in (place / "main.cf", place / "master.cf") if file.exists()]
         return _of_files(files, wanted)
-    if wanted.dms_release or any((place / name).exists() for name in OF_DOCKER_MAILSERVER):
+    if wanted.dms_release or folder.recognised(str(place)):
         return _docker_mailserver(place, wanted)
-    for inner in (place / "config", place / "docker-data" / "dms" / "config"):
-        if any((inner / name).exists() for name in OF_DOCKER_MAILSERVER):
-            return _docker_mailserver(inner, wanted)
     for inner in (place / "postfix", place / "etc" / "postfix"):
         if (inner / "main.cf").exists():
             return _of_directory(inner, wanted)

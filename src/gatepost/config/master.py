@@ -77,7 +77,7 @@ def parse(file: str, text: str) -> MasterCf:
     services: list[Service] = []
     for line in logical:
         try:
-            services.append(_service(line))
+            services.append(entry(line))
         except BadEntry as bad:
             problems.append(bad.problem)
     problems.sort(key=lambda problem: problem.span.line if problem.span else 0)
@@ -150,7 +150,8 @@ class _Fields:
         return int(word.text)
 
 
-def _service(line: Located) -> Service:
+def entry(line: Located) -> Service:
+    """One logical line as an entry. BadEntry when it cannot be read."""
     fields = _Fields(line)
     name = fields.text("service name")
     transport = fields.text("transport type")

@@ -1,0 +1,43 @@
+"""What is audited in a docker-mailserver folder? The configuration that its container runs with, as a subject.
+
+The computing is config/dms; here it becomes what rules ask, with the Postfix of the release and with what could not be
+known. Subject.docker is the Effective. This file must not know any rule.
+"""
+
+from __future__ import annotations
+
+from gatepost.audit import template
+from gatepost.audit.subject import Subject
+from gatepost.audit.version import version
+from gatepost.config.dms import effective
+from gatepost.config.dms.effective import Effective
+from gatepost.config.dms.folder import OVERRIDES
+
+
+def subject(named: str, *, release: str = "", env: str = "", postfix_version: str = "") -> Subject:
+    """Read a folder. `release` as --dms-release has it, `env` a file of variables; "" for what is found. ConfigError:
+    something cannot be read or is not in its syntax."""
+    found = effective.read(named, release, env)
+    for name in OVERRIDES:
+        if name in found.folder.texts:
+            template.check(found.folder.path(name), found.folder.texts[name])
+    return of_effective(found, postfix_version)
+
+
+def of_effective(found: Effective, postfix_version: str = "") -> Subject:
+    """The subject of a folder that has been understood."""
+    postfix = version(postfix_version or found.release.postfix)
+    why = "--postfix-version" if postfix_version else f"docker-mailserver {found.release}"
+    return Subject(dict(found.files), found.main_cf, found.master_cf, found.folder.volume, postfix, why,
+                   assumptions=tuple(_assumptions(found)), docker=found)
+
+
+def _assumptions(found: Effective) -> list[str]:
+    said = []
+    if not found.release_from:
+        said.append(f"nothing says which docker-mailserver this is: {found.release} is assumed "
+                    "(--dms-release says otherwise)")
+    for problem in found.unknown:
+        text = f": {problem.text}" if problem.text else ""
+        said.append(f"{problem.span}: {problem.message}{text}" if problem.span else problem.message + text)
+    return said

@@ -1,0 +1,218 @@
+"""What does user-patches.sh change in Postfix's configuration? postconf and sed -i, where they can be followed.
+
+postconf without option or with -e, -X, -#, -P, -PX, -M, -MX, -F; sed -i on the two files; `cat >>FILE <<EOF`. Every
+other command that names Postfix's files or programs is reported as not followed, and so is one of these that may or may
+not run or whose arguments need the shell. Programs that have nothing to do with Postfix are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from gatepost.config import master, source
+from gatepost.config.dms import sed, shell
+from gatepost.config.dms.places import kept
+from gatepost.config.dms.shell import Command, Word
+from gatepost.config.dms.state import State
+from gatepost.config.located import BLANKS, Located
+from gatepost.config.problem import Problem
+
+MAIN_CF, MASTER_CF = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
+CONCERNS = re.compile(r"postconf|main\.cf|master\.cf|/etc/postfix(?![A-Za-z0-9_/.-])")
+"""A command that has this in it may change the configuration."""
+NOT_FOLLOWED = "may change Postfix's configuration in a way that was not followed"
+MATCHES_NOTHING = "changes nothing, as far as these files are known"
+SUBSTITUTION = re.compile(r"""\$\(\s*postconf\s+-h\s+["']?([A-Za-z0-9_-]+)["']?\s*(?:\|\s*sed\s+(.*))?\)$""", re.DOTALL)
+
+
+class NothingMatched(Exception):
+    """A sed that is understood, and finds nothing to change."""
+
+
+def replay(state: State, file: str, text: str) -> Iterator[Problem]:
+    """Change `state` as the script does; gives what could not be followed."""
+    for command in shell.commands(file, text):
+        understood = False
+        if command.certain:
+            try:
+                understood = _run(state, command)
+            except NothingMatched:
+                yield Problem("warning", MATCHES_NOTHING, command.span, _shown(command))
+                continue
+            except master.BadEntry:
+                understood = False
+        if not understood and _concerns(command):
+            yield Problem("warning", NOT_FOLLOWED, command.span, _shown(command))
+
+
+def _concerns(command: Command) -> bool:
+    if command.name in ("echo", "printf", "cp", "grep", "test", "[", "[[", "postmap", "chmod", "chown") and not any(
+            ">" in word.text.text for word in command.words):
+        last = command.words[-1].text.text
+        return command.name == "cp" and bool(CONCERNS.search(last))
+    return any(CONCERNS.search(word.text.text) for word in command.words)
+
+
+def _shown(command: Command) -> str:
+    return " ".join(word.text.text for word in command.words).replace("\n", " ")[:100]
+
+
+def _run(state: State, command: Command) -> bool:
+    """Do what one command does; False when it is not understood."""
+    arguments = list(command.words[1:])
+    match command.name:
+        case "postconf":
+            return _postconf(state, arguments)
+        case "sed":
+            return _sed(state, arguments)
+        case "cat":
+            return _cat(state, command)
+    return False
+
+
+def _value(state: State, word: Word) -> Located | None:
+    """A word with each kept `$(postconf -h NAME)` filled in; None when something in it is not known."""
+    if not word.plain:
+        return None
+    parts: list[Located] = []
+    at = 0
+    for start, end in word.substitutions:
+        found = SUBSTITUTION.match(word.text.text[start:end])
+        if found is None:
+            return None
+        current = state.written(found[1])
+        if found[2]:
+            inner = list(shell.commands("", "sed " + found[2]))
+            change = _change([each.text.text for each in inner[0].words[1:]]) if len(inner) == 1 else None
+            changed = change(current.text) if change else None
+            if changed is None:
+                return None
+            current = current if changed == current.text else kept(current, changed, word.text.span(start))
+        parts += [word.text.slice(at, start), current]
+        at = end
+    return Located.join([*parts, word.text.slice(at)]) if parts else word.text
+
+
+def _postconf(state: State, arguments: list[Word]) -> bool:
+    options = ""
+    operands: list[Word] = []
+    while arguments:
+        word = arguments.pop(0)
+        text = word.text.text
+        if text == "-c" and arguments:
+            if arguments.pop(0).text.text.rstrip("/") != "/etc/postfix":
+                return False
+        elif text.startswith("-") and len(text) > 1 and not operands:
+            options += text[1:]
+        else:
+            operands.append(word)
+    action = options.replace("v", "").replace("e", "")
+    if set(action) & set("hdnNxfmaltT") or not operands:
+        return True  # only shows
+    done = True
+    for word in operands:
+        value = _value(state, word)
+        done = value is not None and _edit(state, action, value) and done
+    return done
+
+
+def _edit(state: State, action: str, value: Located) -> bool:
+    """One operand of postconf."""
+    text = value.text
+    match "".join(sorted(action)):
+        case "":
+            entry = source.split_name_value(value)
+            if isinstance(entry, Problem):
+                return "=" not in text  # shows one parameter
+            state.set(entry.name, entry.value, entry.span)
+        case "#" | "X":
+            state.unset(text.strip())
+        case "P":
+            fields, equals, _ = text.partition("=")
+            if not equals or fields.count("/") != 2:
+                return not equals
+            end = len(fields)
+            service, kind, name = (field.strip(BLANKS) for field in fields.split("/"))
+            at = fields.rindex("/") + 1
+            return state.override(service, kind, name, value.slice(end + 1).strip(), value.span(at, at + len(name)))
+        case "PX":
+            if text.count("/") != 2:
+                return False
+            service, kind, name = text.strip(BLANKS).split("/")
+            return state.drop_override(service, kind, name)
+        case "M":
+            name, equals, _ = text.partition("=")
+            if not equals:
+                return True
+            return state.entry(name.strip(BLANKS), value.slice(len(name) + 1).strip())
+        case "MX" | "#M":
+            return state.drop_service(text.strip(BLANKS))
+        case "F":
+            fields, equals, _ = text.partition("=")
+            if not equals or fields.count("/") != 2:
+                return not equals
+            service, kind, name = (field.strip(BLANKS) for field in fields.split("/"))
+            return state.field(service, kind, name, value.slice(len(fields) + 1).strip())
+        case _:
+            return False
+    return True
+
+
+def _change(arguments: list[str]) -> sed.Change | None:
+    """What a sed with these options does to a line; file names must be gone."""
+    scripts: list[str] = []
+    extended = False
+    while arguments:
+        word = arguments.pop(0)
+        if word in ("-e", "--expression") and arguments:
+            scripts.append(arguments.pop(0))
+        elif re.fullmatch(r"-[Eirn]+|--regexp-extended|--in-place|-i\.\w+", word):
+            if "n" in word.strip("-") and not word.startswith("--"):
+                return None
+            extended = extended or word == "--regexp-extended" or (not word.startswith("--") and bool(
+                {"E", "r"} & set(word)))
+        elif not word.startswith("-") and not scripts:
+            scripts.append(word)
+        else:
+            return None
+    return sed.change(scripts, extended=extended)
+
+
+def _sed(state: State, arguments: list[Word]) -> bool:
+    """`sed -i ... FILE...` on Postfix's files."""
+    words = [word.text.text for word in arguments]
+    files = [word for word in words if word in (MAIN_CF, MASTER_CF)]
+    if not files:
+        return not any(CONCERNS.search(word) for word in words)
+    in_place = any(re.match(r"-[Er]*i|--in-place", word) for word in words)
+    if not in_place:
+        return True
+    if not all(word.plain and not word.substitutions for word in arguments):
+        return False
+    options = [word for word in words if word not in files]
+    change = _change(options)
+    if change is None:
+        return False
+    script = next((word.text for word in arguments if word.text.text in _scripts(options)), Located(""))
+    changed = [state.rewrite([change(line) for line in state.lines(main=file == MAIN_CF)], script,
+                             main=file == MAIN_CF) for file in files]
+    if not any(changed):
+        raise NothingMatched
+    return True
+
+
+def _scripts(options: list[str]) -> list[str]:
+    return [word for word in options if not word.startswith("-")]
+
+
+def _cat(state: State, command: Command) -> bool:
+    """`cat >>/etc/postfix/main.cf <<EOF`."""
+    target = "".join(word.text.text for word in command.words[1:])
+    found = re.match(rf">>({re.escape(MAIN_CF)}|{re.escape(MASTER_CF)})<<|<<-?['\"]?\w+['\"]?>>({re.escape(MAIN_CF)}|"
+                     rf"{re.escape(MASTER_CF)})$", target)
+    if found is None or command.document is None or re.search(r"[$`\\]", command.document.text):
+        return False
+    state.append(command.document, main=PurePosixPath(found[1] or found[2]).name == "main.cf")
+    return True
