@@ -103,7 +103,7 @@ def _items(words: tuple[Word, ...], subject: Subject, sense: bool, depth: int) -
         bare = word.text.lstrip("!")
         means = sense if (len(word.text) - len(bare)) % 2 == 0 else not sense
         network = network_of(bare)
-        if bare.startswith("#"):
+        if bare.startswith("#") or ("#" in bare and network_of(bare.partition("#")[0])):
             yield True, Taken(word.text, word.span, None, comment=True)
             return
         if network is not None:

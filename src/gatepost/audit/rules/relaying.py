@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gatepost.audit.change import AddItems, Change, DropItems, SetValue
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
-from gatepost.audit.flow import BARRIERS, Item, Kind, RestrictionList, Who
+from gatepost.audit.flow import BARRIERS, SILENT, Item, Kind, RestrictionList, Who
 from gatepost.audit.listener import Listener, Role, named
 from gatepost.audit.rule import rule
 from gatepost.audit.subject import Subject, together
@@ -131,7 +132,8 @@ def relay_list_is_empty(subject: Subject) -> Iterator[Finding]:
     """
     if subject.version < RELAY_LIST:
         return
-    empty = [listener for listener in smtpds(subject) if not listener.list(RELAY) and not _is_closed(listener)]
+    empty = [listener for listener in smtpds(subject) if not listener.list(RELAY)
+             and not (listener.needs_login or listener.is_locked)]
     for place, listeners in together((listener.place(RELAY), listener) for listener in empty).items():
         here = owner(listeners[0], RELAY)
         guarded = all(barrier(listener.list(RECIPIENT)) for listener in listeners)
@@ -145,23 +147,13 @@ def relay_list_is_empty(subject: Subject) -> Iterator[Finding]:
                           f"{RECIPIENT} stops relaying", None, RELAY, fix=fix)
 
 
-def _is_closed(listener: Listener) -> bool:
-    """Is the list emptied for this service only, whose recipient list lets in nobody that is not known, or is nobody
-    else let in at all?"""
-    if listener.needs_login or listener.is_locked:
-        return True
-    listed = listener.list(RECIPIENT)
-    stop = barrier(listed)
-    return (listener.is_set_here(RELAY) and stop is not None
-            and all(item.who in (*PROVEN, Who.CERTIFICATE) for item in listed.permits_before(stop)))
-
-
 SPOKEN = {
     "check_helo_access": "a HELO name, which clients choose",
     "check_sender_access": "a sender address, which clients choose",
     "check_recipient_access": "a recipient",
 }
 IDENTITY = ("check_sasl_access", "check_ccert_access", "permit_tls_clientcerts")
+REFUSING = frozenset(["reject", "defer", "defer_if_reject", "defer_if_permit", *SILENT])
 RISKY_WORDS = ("ok", "permit", "permit_dnswl_client", "permit_rhswl_client", "permit_tls_all_clientcerts")
 
 
@@ -186,15 +178,15 @@ def early(listed: RestrictionList) -> list[Early]:
 
 def _sure(item: Item) -> Confidence | None:
     """How sure it is that the item permits strangers; None when its table shows that it does not."""
-    if item.who is Who.SERVER:
+    if item.who in (Who.SERVER, Who.CERTIFICATE):
         return Confidence.MEDIUM
     if item.table is None:
         return Confidence.HIGH
     if item.table.rows is None:
         return Confidence.LOW
-    for value in (row.value.lower() for row in item.table.rows):
-        words = value.replace(",", " ").split()
-        if any(word in RISKY_WORDS or word.startswith("check_") for word in words) or value.isdigit():
+    for words in (row.value.lower().replace(",", " ").split() for row in item.table.rows):
+        refuses_or_notes = not words or words[0] in REFUSING or re.match(r"[45]\d\d\b", words[0])
+        if not refuses_or_notes and any(word in RISKY_WORDS or re.match(r"check_|\d+$", word) for word in words):
             return Confidence.HIGH
     return None
 

@@ -50,7 +50,8 @@ def screening_is_not_wired(subject: Subject) -> Iterator[Finding]:
 
 
 def _unused(subject: Subject) -> Iterator[Finding]:
-    entries = [entry for entry in subject.main_cf.entries if entry.name.startswith("postscreen_")]
+    entries = [entry for entry in subject.main_cf.entries
+               if entry.name.startswith("postscreen_") and entry.value.text.strip()]
     direct = [listener for listener in subject.listeners if listener.port == 25]
     if entries and direct:
         yield Finding("", Severity.MEDIUM, f"{entries[0].name} has no effect: no service runs postscreen, port 25 is "
