@@ -195,3 +195,14 @@ def test_a_large_configuration_takes_less_than_a_second(tmp_path: Path) -> None:
         if taken[-1] < SECONDS:
             break
     assert min(taken) < SECONDS, taken
+
+
+def test_prove_shows_the_conversation_before_and_after(tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text(BARE + "mydestination = example.org\ncompatibility_level = 3.6\n")
+    done = run(tmp_path, "--select", "PIPE-01", "--prove")
+    assert done.returncode == 1 and "proof: the message is sent before the 354 can have been read" in done.stdout
+    (verdict,) = [line.split() for line in done.stdout.splitlines() if line.startswith("  |   verdict")]
+    assert verdict == ["|", "verdict", "accepted", "refused", "503", "at", "DATA"]
+    told = json.loads(run(tmp_path, "--select", "PIPE-01", "--prove", "--format", "json").stdout)
+    assert told["findings"][0]["evidence"][0].startswith("proof: ")
+    assert "proof:" not in run(tmp_path, "--select", "PIPE-01").stdout

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 GATEPOST = Path(sys.executable).parent / "gatepost"
-BARE = "mail_version = 3.9.0\nmyhostname = mx.example.org\nmydestination = example.org\nmynetworks = 127.0.0.0/8\n"
+BARE = ("mail_version = 3.9.0\ncompatibility_level = 3.6\nmyhostname = mx.example.org\n"
+        "mydestination = example.org\nmynetworks = 127.0.0.0/8\n")
 CHECKED = BARE + "smtpd_data_restrictions = reject_unauth_pipelining\nsmtpd_forbid_unauth_pipelining = no\n"
 
 
@@ -38,7 +39,7 @@ def test_differences_are_status_1_with_both_lines(two: tuple[Path, Path]) -> Non
     first = done.stdout.split("\n\n")[0].split("\n")
     assert first[0].endswith("client behaviours: accepted -> refused 503 at DATA")
     assert first[1:4] == ["  A  smtpd_data_restrictions is empty",
-                          f"  B  reject_unauth_pipelining in smtpd_data_restrictions   {two[1]}/main.cf:5",
+                          f"  B  reject_unauth_pipelining in smtpd_data_restrictions   {two[1]}/main.cf:6",
                           "  on smtp/inet"]
     assert "a stranger" in first[4] and "--verbose" in first[-1]
 
@@ -55,7 +56,7 @@ def test_json(two: tuple[Path, Path]) -> None:
     assert found["after"] == {
         "ending": "refused 503 at DATA", "reason": "reject_unauth_pipelining in smtpd_data_restrictions",
         "parameter": "smtpd_data_restrictions", "token": "reject_unauth_pipelining",
-        "file": str(two[1] / "main.cf"), "line": 5}
+        "file": str(two[1] / "main.cf"), "line": 6}
     assert {"title": "the message is sent before the 354 can have been read",
             "dialogue": "proofs/body-before-354"} in found["behaviours"]
 

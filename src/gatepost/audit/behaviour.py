@@ -8,7 +8,7 @@ This file must not know what a behaviour is worth.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -46,6 +46,18 @@ class Behaviour:
     def strays(self) -> bool:
         """Is there a CR or an LF that is not half of a CRLF?"""
         return any(isinstance(step, Send) and STRAY.search(step.data()) for step in self.steps)
+
+
+def swapped(steps: Sequence[Step], swaps: Mapping[str, str]) -> tuple[Step, ...]:
+    """Steps in which some texts are others."""
+
+    def other(text: str) -> str:
+        for old, new in swaps.items():
+            text = text.replace(old, new)
+        return text
+
+    return tuple(Send(tuple((other(text), line) for text, line in step.parts)) if isinstance(step, Send) else step
+                 for step in steps)
 
 
 def addressed(steps: Sequence[Step], host: Host) -> tuple[Step, ...]:

@@ -7,16 +7,14 @@ Differences are grouped by what changes and by what decided it. This file must n
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import gatepost.config.parameters as p
 from gatepost.audit import verdict
 from gatepost.audit.behaviour import Behaviour, behaviours
-from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, SECURED, STRANGER, USER, Guest, at
+from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, SECURED, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
-from gatepost.audit.listening import stages
+from gatepost.audit.listening import inside, networks, stages
 from gatepost.audit.rehearse import Played, Rehearsal
 from gatepost.audit.subject import Subject
 from gatepost.audit.verdict import Reason
@@ -37,21 +35,16 @@ class Side:
 
 @dataclass(slots=True)
 class Group:
-    """Behaviours that change in the same way, and by the same lines. `parting`: the first reply that differs, where
-    that says more than how the conversations end; "" otherwise."""
+    """Behaviours that change in the same way, and by the same lines. `title`: what changes, in words; `opens`: the
+    second configuration takes messages that the first does not. Endings are "" where the title tells more."""
 
+    title: str
     before: Side
     after: Side
-    parting: str = ""
-    opens: bool = False  # the second configuration takes messages that the first does not
+    opens: bool
     listeners: dict[str, None] = field(default_factory=dict)
     behaviours: dict[str, str] = field(default_factory=dict)  # title -> dialogue
     clients: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        """What changes, in words."""
-        return self.parting or f"{self.before.ending} -> {self.after.ending}"
 
 
 @dataclass(slots=True)
@@ -111,31 +104,12 @@ def _compare(found: Comparison, groups: dict[object, Group], listener: Listener,
 
 def _differ(behaviour: Behaviour, before: Rehearsal, first: Played, after: Rehearsal, second: Played) -> Group | None:
     """What changes for one behaviour of one client; None when nothing does."""
-    parted = verdict.parting(first, second)
-    if parted is None:
+    found = verdict.difference(first, before.settings, second, after.settings, strays=behaviour.strays)
+    if found is None:
         return None
-    left, right = parted
-    tells = verdict.tells(first, left, second, right)
-    if tells:  # a check that only moved refuses later
-        left, right = verdict.refusal_of(first) or left, verdict.refusal_of(second) or right
-    reasons = (verdict.reason(left, before.settings, right), verdict.reason(right, after.settings, left))
-    if not any(reason is not None and reason.token for reason in reasons):
-        reasons = _of_session(behaviour, before.settings, after.settings) or reasons
-    opens = len(second.accepted) > len(first.accepted)
-    if tells:
-        return Group(Side(verdict.ending(first), reasons[0]), Side(verdict.ending(second), reasons[1]), "", opens)
-    words = verdict.turning(left, right)
-    return Group(Side("", reasons[0]), Side("", reasons[1]), words, opens)
-
-
-def _of_session(behaviour: Behaviour, before: Settings, after: Settings) -> tuple[Reason, Reason] | None:
-    """No list decided: then a parameter of the session that is not the same."""
-    names = list(verdict.differing(before, after))
-    if not behaviour.strays:
-        names = [name for name in names if "bare_newline" not in name]
-    if not names:
-        return None
-    return verdict.of_parameter(names[0], before), verdict.of_parameter(names[0], after)
+    endings = found.endings or ("", "")
+    sides = Side(endings[0], found.reasons[0]), Side(endings[1], found.reasons[1])
+    return Group(found.change, *sides, len(second.accepted) > len(first.accepted))
 
 
 def _performances(listener: Listener, before: Rehearsal, after: Rehearsal) -> Iterator[tuple[Guest, Behaviour]]:
@@ -159,22 +133,10 @@ def _performances(listener: Listener, before: Rehearsal, after: Rehearsal) -> It
 
 def _trusted_by_one(before: Settings, after: Settings) -> Iterator[Guest]:
     """Clients in networks that only one side trusts."""
-    left, right = _networks(before), _networks(after)
-    for item in [each for each in (*left, *right) if (each in left) != (each in right)][:NETWORKS]:
-        try:
-            network = ipaddress.ip_network(item.replace("[", "").replace("]", ""), strict=False)
-        except ValueError:
-            continue
-        address = network.network_address + (1 if network.num_addresses > 2 else 0)
-        if network.prefixlen:
-            yield at(str(address), "only one side's mynetworks has it")
-
-
-def _networks(settings: Settings) -> list[str]:
-    try:
-        return [word.text for word in settings[p.MYNETWORKS]]
-    except ConfigError:
-        return []
+    left, right = networks(before), networks(after)
+    only = [each for each in (*left, *right) if (each in left) != (each in right)]
+    for network in only[:NETWORKS]:
+        yield from inside(network, "only one side's mynetworks has it")
 
 
 def _same(before: Subject, left: Settings, after: Subject, right: Settings) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gatepost.config.parameters as p
+from gatepost.audit.favour import Favour
 from gatepost.audit.supposed import INDEXED, Read, Supposed, nothing
 from gatepost.config.parameter import Parameter, Word, split_list
 from gatepost.config.settings import Settings
@@ -26,6 +27,9 @@ LISTS = (p.MYDESTINATION, p.VIRTUAL_MAILBOX_DOMAINS, p.VIRTUAL_ALIAS_DOMAINS, p.
          p.SMTPD_CLIENT_EVENT_LIMIT_EXCEPTIONS, p.SMTPD_SASL_EXCEPTIONS_NETWORKS, p.PERMIT_MX_BACKUP_NETWORKS,
          p.FAST_FLUSH_DOMAINS)
 """Match lists: items that are /files are read where they can be, and left out otherwise."""
+RELAY = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
+"""The default of smtpd_relay_restrictions since Postfix 2.10; where compatibility_level takes it away and nothing is
+said instead smtpd does not start, and a rehearsal would say nothing of the rest."""
 SERVED = (p.VIRTUAL_MAILBOX_DOMAINS, p.MYDESTINATION, p.RELAY_DOMAINS)
 RECIPIENTS = (p.LOCAL_RECIPIENT_MAPS, p.VIRTUAL_MAILBOX_MAPS, p.RELAY_RECIPIENT_MAPS)
 CERTIFICATES = (p.SMTPD_TLS_CHAIN_FILES, p.SMTPD_TLS_CERT_FILE, p.SMTPD_TLS_ECCERT_FILE, p.SMTPD_TLS_DCERT_FILE)
@@ -47,8 +51,9 @@ class Host:
         return f"{USERS[0]}@{self.domain}"
 
 
-def host(settings: Settings, read: Read = nothing) -> Host:
-    """The host as one service's clients meet it. Never fails: what does not read is left out."""
+def host(settings: Settings, read: Read = nothing, favoured: Favour | None = None) -> Host:
+    """The host as one service's clients meet it; `favoured`: what else is supposed. Never fails: what does not read is
+    left out."""
     replaced: dict[str, str] = {"inet_interfaces": "127.0.0.1"}
     if not settings.is_set(p.GATEPOST_COMPATIBILITY):
         replaced["gatepost_compatibility"] = "postfix"
@@ -59,6 +64,8 @@ def host(settings: Settings, read: Read = nothing) -> Host:
         replaced["mynetworks"] = "127.0.0.1/32 [::1]/128" if style == "host" else "127.0.0.0/8 [::1]/128"
     if (_text(settings, p.MYORIGIN) or "").startswith("/"):
         replaced["myorigin"] = "$myhostname"
+    if not _is_said(settings, p.SMTPD_RELAY_RESTRICTIONS) and not _is_said(settings, p.SMTPD_RECIPIENT_RESTRICTIONS):
+        replaced["smtpd_relay_restrictions"] = RELAY
     told = settings.replace(replaced)
     for parameter in LISTS:
         items = _items(told, parameter)
@@ -72,8 +79,16 @@ def host(settings: Settings, read: Read = nothing) -> Host:
         replaced["mydestination"] = f"{_text(told, p.MYDESTINATION) or ''} {DOMAIN}"
         told = settings.replace(replaced)
     certificate = any((_text(told, each) or "none") != "none" for each in CERTIFICATES)
-    lookups = Supposed(told, read, _known(told, domain))
+    lookups = Supposed(told, read, _known(told, domain)) if favoured is None else Supposed(
+        told, read, {**_known(told, domain), **favoured.tables}, servers=favoured.servers, listed=favoured.listed)
+    if favoured is not None and favoured.told:
+        lookups.suppose(favoured.told)
     return Host(told, lookups, hostname, domain, certificate)
+
+
+def _is_said(settings: Settings, parameter: Parameter[Any]) -> bool:
+    """Is the list set, or does it have a default?"""
+    return settings.is_set(parameter) or bool(_text(settings, parameter))
 
 
 def _text(settings: Settings, parameter: Parameter[Any]) -> str | None:

@@ -6,10 +6,15 @@ do not read cannot be rehearsed: it is left out, with the reason. This file must
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import gatepost.config.parameters as p
+from gatepost.audit.favour import Favour
+from gatepost.audit.guest import Guest, at
 from gatepost.audit.host import host
 from gatepost.audit.listener import Listener
+from gatepost.audit.networks import is_loopback, network_of
 from gatepost.audit.rehearse import Rehearsal
 from gatepost.audit.subject import Subject
 from gatepost.config.settings import Settings
@@ -27,20 +32,20 @@ class Stages:
     broken: dict[str, ConfigError] = field(default_factory=dict)
 
 
-def stages(subject: Subject) -> Stages:
+def stages(subject: Subject, favoured: Favour | None = None) -> Stages:
     """Every listener of the subject, by its place: `25`, `127.0.0.1:10025`, or its name when it has no port."""
     found = Stages()
     for listener in subject.listeners:
         try:
-            found.ready[place(listener)] = listener, rehearsal_of(subject, listener)
+            found.ready[place(listener)] = listener, rehearsal_of(subject, listener, favoured)
         except ConfigError as problem:
             found.broken[place(listener)] = problem
     return found
 
 
-def rehearsal_of(subject: Subject, listener: Listener) -> Rehearsal:
+def rehearsal_of(subject: Subject, listener: Listener, favoured: Favour | None = None) -> Rehearsal:
     """One listener. ConfigError when its settings do not read."""
-    return Rehearsal(host(_in_force(subject, listener.settings), subject.read))
+    return Rehearsal(host(_in_force(subject, listener.settings), subject.read, favoured))
 
 
 def place(listener: Listener) -> str:
@@ -53,3 +58,19 @@ def place(listener: Listener) -> str:
 def _in_force(subject: Subject, settings: Settings) -> Settings:
     unknown = {name: text for name, text in OFF.items() if not subject.has(name)}
     return settings.replace(unknown) if unknown else settings
+
+
+def networks(settings: Settings) -> list[str]:
+    """The items of mynetworks; none when it does not read."""
+    try:
+        return [word.text for word in settings[p.MYNETWORKS]]
+    except ConfigError:
+        return []
+
+
+def inside(item: str, why: str) -> Iterator[Guest]:
+    """A client of one network of mynetworks; none where no address can be named, or everybody is in it, or nobody but
+    the host."""
+    network = network_of(item)
+    if network is not None and network.prefixlen and not is_loopback(network):
+        yield at(str(network[1 if network.num_addresses > 2 else 0]), why)

@@ -23,6 +23,7 @@ from gatepost.lookup.classes import Classes
 from gatepost.lookup.match import DomainList, matches_subdomains
 from gatepost.policy.evaluate import Policy
 from gatepost.policy.options import ClientLists, options_of
+from gatepost.policy.program import NO_PROTECTION
 from gatepost.smtp import actions, events, sentences
 from gatepost.smtp.options import Options
 from gatepost.smtp.reply import Reply
@@ -68,7 +69,7 @@ class Played:
 
 class Rehearsal:
     """One service, ready to be talked to as often as wanted. Its lists are compiled once. ConfigError when a value that
-    a session needs does not read."""
+    a session needs does not read, or when smtpd would not start for want of protection against relaying."""
 
     def __init__(self, where: Host) -> None:
         settings, lookups = where.settings, where.lookups
@@ -76,10 +77,14 @@ class Rehearsal:
         strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
         classes = Classes(settings, lookups)
         self._options = options_of(settings, lookups, tls_ready=where.has_certificate)
+        policy = Policy(settings, lookups, classes)
+        for problem in policy.problems():
+            if problem.message == NO_PROTECTION:
+                raise problem
         command_filter = settings[p.SMTPD_COMMAND_FILTER]
         below = matches_subdomains(settings[p.PARENT_DOMAIN_MATCHES_SUBDOMAINS], p.FAST_FLUSH_DOMAINS.name)
         self._house = House(
-            policy=Policy(settings, lookups, classes),
+            policy=policy,
             classes=classes,
             lists=ClientLists(settings, lookups),
             fast_flush=DomainList.of(settings[p.FAST_FLUSH_DOMAINS], below, lookups, strict=strict),

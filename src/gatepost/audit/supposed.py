@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import (
@@ -34,6 +35,10 @@ WRITTEN_OUT = frozenset(("inline", "static", "pipemap", "unionmap", "fail"))
 """Kinds whose name says all."""
 NOWHERE = ".invalid"  # RFC 2606: no such name exists
 ADDRESS = "198.51.100.25"  # of every host
+LISTED = "127.0.5.1"  # what a DNS list says of what it lists
+
+
+NOTHING: Mapping[str, Any] = {}
 
 
 def nothing(_: str) -> None:
@@ -71,12 +76,15 @@ class SupposedTable(MemoryTable):
 
 
 class Supposed:
-    """Lookups of a rehearsal. `known`: what tables hold besides, `type:name` -> key (folded) -> value."""
+    """Lookups of a rehearsal. `known`: what tables hold besides, `type:name` -> key (folded) -> value; `servers`: what
+    policy servers say, endpoint -> action; `listed`: the DNS lists that list the client."""
 
-    def __init__(self, settings: Settings, read: Read = nothing,
-                 known: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(self, settings: Settings, read: Read = nothing, known: Mapping[str, Mapping[str, str]] = NOTHING, *,
+                 servers: Mapping[str, str] = NOTHING, listed: frozenset[str] = frozenset()) -> None:
         self._read = read
-        self._known = known or {}
+        self._known = known
+        self._servers = servers
+        self._listed = listed
         self._tables: dict[str, OpenTable] = {}
         self._supposed: dict[str, None] = {}
         self._opening = Opening(open=self._open, parameter=settings.text, warn=_silent, error=_silent)
@@ -143,8 +151,11 @@ class Supposed:
         raise DnsFailure(DnsStatus.NOT_FOUND, address, "Host not found")
 
     async def a_records(self, name: str) -> Sequence[str]:
-        """Nobody is listed."""
-        self.suppose("no DNS list lists the client or the sender")
+        """Nobody is listed, but where it is supposed."""
+        if any(name.lower().rstrip(".").endswith(f".{domain}") for domain in self._listed):
+            return [LISTED]
+        self.suppose("no other DNS list lists the client or the sender" if self._listed else
+                     "no DNS list lists the client or the sender")
         raise DnsFailure(DnsStatus.NOT_FOUND, name, "Host not found")
 
     async def listing(self, name: str) -> Listing:
@@ -162,7 +173,9 @@ class Supposed:
     # Others
 
     async def delegate(self, service: Delegation, attributes: Mapping[str, str]) -> str:
-        """No opinion."""
+        """No opinion, but where one is supposed."""
+        if service.endpoint in self._servers:
+            return self._servers[service.endpoint]
         self.suppose(f"the policy server {service.endpoint} says DUNNO")
         return "DUNNO"
 

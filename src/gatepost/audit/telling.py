@@ -7,7 +7,7 @@ write a fix says what the files would become. This file must not know formats, n
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 from gatepost.audit import finding as found
@@ -23,6 +23,9 @@ CONTEXT = 3  # lines of a diff before and after a change
 Mended = Callable[[found.Finding], Mapping[str, str]]
 """What the files that a finding's fix changes would become: name -> text. Empty when it changes none."""
 
+Proven = Callable[[found.Finding], Sequence[str]]
+"""The lines of a proof that shows the finding; none where there is none."""
+
 SEVERITIES: dict[found.Severity, Severity] = {
     found.Severity.CRITICAL: "critical", found.Severity.HIGH: "high", found.Severity.MEDIUM: "medium",
     found.Severity.LOW: "low", found.Severity.INFORMATION: "information"}
@@ -30,10 +33,11 @@ CONFIDENCES: dict[found.Confidence, Confidence] = {
     found.Confidence.HIGH: "high", found.Confidence.MEDIUM: "medium", found.Confidence.LOW: "low"}
 
 
-def report(subject: Subject, findings: tuple[found.Finding, ...], *, mended: Mended | None = None, silenced: int = 0,
-           root: str = "", version: str = "0", every_page: bool = False) -> Report:
+def report(subject: Subject, findings: tuple[found.Finding, ...], *, mended: Mended | None = None,
+           proven: Proven | None = None, silenced: int = 0, root: str = "", version: str = "0",
+           every_page: bool = False) -> Report:
     """The report on a subject. `every_page`: the pages of all rules, not only of those that found something."""
-    teller = _Teller(subject, mended)
+    teller = _Teller(subject, mended, proven)
     ids = {finding.rule for finding in findings}
     pages = {id: page(rule) for id, rule in RULES.items() if every_page or id in ids}
     return Report(tuple(map(teller.tell, findings)), tuple(subject.files), pages, tuple(_remarks(subject)), silenced,
@@ -57,9 +61,10 @@ def _remarks(subject: Subject) -> Iterator[str]:
 class _Teller:
     """Tells findings of one subject; files are cut into lines once."""
 
-    def __init__(self, subject: Subject, mended: Mended | None) -> None:
+    def __init__(self, subject: Subject, mended: Mended | None, proven: Proven | None) -> None:
         self._subject = subject
         self._mended = mended
+        self._proven = proven
         self._lines = cache(self._read)
 
     def _read(self, file: str) -> tuple[str, ...]:
@@ -72,7 +77,8 @@ class _Teller:
             finding.rule, SEVERITIES[finding.severity], CONFIDENCES[finding.confidence], finding.message,
             span.file if span else self._file(finding), span, finding.parameter, finding.service,
             tuple(Note(note.text, note.span) for note in finding.notes), self._excerpt(span) if span else (),
-            self._fix(finding, finding.fix) if finding.fix else None)
+            self._fix(finding, finding.fix) if finding.fix else None,
+            evidence=tuple(self._proven(finding)) if self._proven is not None else ())
 
     def _file(self, finding: found.Finding) -> str:
         """Where something is absent."""

@@ -36,6 +36,9 @@ BY_TEXT = tuple((re.compile(pattern), name) for pattern, name in (
 ))
 """Replies of the SMTP core -> the parameter that they come from."""
 
+LAST_WORD = {"rcpt": "smtpd_recipient_restrictions", "data": "smtpd_data_restrictions"}
+"""Stage -> the list that has the last word."""
+
 SESSION = ("smtpd_forbid_bare_newline", "smtpd_forbid_bare_newline_exclusions", "mynetworks",
            "smtpd_forbid_unauth_pipelining", "smtpd_discard_ehlo_keywords", "smtpd_discard_ehlo_keyword_address_maps",
            "smtpd_tls_security_level", "smtpd_tls_auth_only", "smtpd_sasl_auth_enable", "smtpd_helo_required",
@@ -216,6 +219,47 @@ def of_parameter(name: str, settings: Settings) -> Reason:
     value, span = _text(name, settings), settings.span(name)
     shown = value if len(value) <= 60 else value[:57] + "..."
     return Reason(f"{name} = {shown}" + ("" if span else " (default)"), span, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two rehearsals of one behaviour differ. `change`: in words; `endings`: how each ends, None where they do not
+    tell what changed; `reasons`: what decided on each side."""
+
+    change: str
+    endings: tuple[str, str] | None
+    reasons: tuple[Reason | None, Reason | None]
+
+
+def difference(first: Played, before: Settings, second: Played, after: Settings, *, strays: bool) -> Difference | None:
+    """What differs between two rehearsals under two settings; None when no client would notice. `strays`: the behaviour
+    sends CR or LF alone, so that parameters about them may be the reason."""
+    parted = parting(first, second)
+    if parted is None:
+        return None
+    left, right = parted
+    told = tells(first, left, second, right)
+    if told:  # a check that only moved refuses later
+        left, right = refusal_of(first) or left, refusal_of(second) or right
+    reasons = reason(left, before, right), reason(right, after, left)
+    if not any(each is not None and each.token for each in reasons):
+        names = (name for name in differing(before, after) if strays or "bare_newline" not in name)
+        name = next(names, None)
+        reasons = reasons if name is None else (of_parameter(name, before), of_parameter(name, after))
+    if not told:
+        return Difference(turning(left, right), None, reasons)
+    endings = ending(first), ending(second)
+    return Difference(" -> ".join(endings), endings, reasons)
+
+
+def permit(played: Played, stage: str, settings: Settings) -> Reason | None:
+    """Which check let it pass at a stage: the last one that said OK, or that none refused."""
+    for judged in reversed(played.judged):
+        if judged.stage != stage:
+            continue
+        permits = [step for step in judged.decision.trace if step.outcome is Outcome.OK]
+        return _of_step(permits[-1]) if permits else _unopposed(LAST_WORD[stage], settings)
+    return None
 
 
 def differing(before: Settings, after: Settings, names: Iterable[str] = SESSION) -> Iterator[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gatepost.audit.rule import Rule
     from gatepost.audit.run import Result
     from gatepost.audit.subject import Subject
+    from gatepost.audit.telling import Proven
     from gatepost.report.finding import Report
 
 app = typer.Typer(add_completion=False)
@@ -47,6 +48,7 @@ class Wanted:
     fix: bool
     diff: bool
     unsafe: bool
+    prove: bool = False
 
 
 @app.command("audit")
@@ -67,6 +69,9 @@ def audit(
     select: Annotated[list[str] | None, typer.Option(metavar="RULES", help=(
         "Only these rules, or all that begin so: PIPE,TLS-01."))] = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these.")] = None,
+    prove: Annotated[bool, typer.Option("--prove", help=(
+        "Play the conversation that shows a finding about turns, smuggling, relaying or trust, before and after its "
+        "fix."))] = False,
     explain: Annotated[str, typer.Option(metavar="RULE", help="Print a rule's page and end.")] = "",
 ) -> None:
     """Find what is wrong in a configuration, by file and line."""
@@ -79,7 +84,7 @@ def audit(
         rules = _rules(_words(select), _words(ignore))
         subject = inputs.subject(*map(str, paths or [Path("/etc/postfix")]), postfix_version=postfix_version,
                                  dms_release=dms_release, env=str(env) if env else "")
-        status = _audit(subject, rules, Wanted(format, output, fail_on, fix, diff, unsafe_fixes))
+        status = _audit(subject, rules, Wanted(format, output, fail_on, fix, diff, unsafe_fixes, prove))
     except ConfigError as error:
         fail(error)
     raise typer.Exit(status)
@@ -144,8 +149,14 @@ def _told(subject: Subject, result: Result, wanted: Wanted) -> Report:
     lines = sum(text.count("\n") for text in subject.files.values())
     fixes = sum(finding.fix is not None and bool(finding.fix.changes) for finding in result.findings)
     return report(subject, result.findings, mended=mended(subject) if lines * fixes <= QUICK else None,
-                  silenced=len(result.allowed), root=os.getcwd(), version=version("gatepost"),
-                  every_page=wanted.format == "sarif")
+                  proven=_prover(subject) if wanted.prove else None, silenced=len(result.allowed), root=os.getcwd(),
+                  version=version("gatepost"), every_page=wanted.format == "sarif")
+
+
+def _prover(subject: Subject) -> Proven:
+    from gatepost.audit.prove import Prover
+
+    return Prover(subject).lines
 
 
 def _written(report: Report, wanted: Wanted) -> str:
