@@ -17,6 +17,7 @@ from gatepost.span import ConfigError
 MYNETWORKS = "mynetworks"
 WIDE = {4: 16, 6: 32}
 """A public network this long or shorter is more than one organisation's clients."""
+PERMIT = "PERMIT_DOCKER"
 CONTAINERS = ipaddress.ip_network("172.16.0.0/12")
 """Where Docker takes the networks of its bridges from, one /16 each."""
 
@@ -141,11 +142,27 @@ def container_networks_are_trusted(subject: Subject) -> Iterator[Finding]:
         for each in by_item(taken(setting.words, subject)):
             what = _bridge(each)
             if what:
-                yield Finding("", Severity.HIGH, f"mynetworks trusts {what} ({each.word}): strangers whose address the "
-                              "container engine rewrites come from there", each.span, MYNETWORKS, setting.here,
-                              Confidence.HIGH if subject.docker is not None else Confidence.MEDIUM,
-                              notes=notes(each),
-                              fix=Fix(f"take {each.word} out, let programs log in", (without(setting, each),)))
+                sure = Confidence.HIGH if subject.docker is not None else Confidence.MEDIUM
+                yield _permitted(subject, setting, what) or Finding(
+                    "", Severity.HIGH, f"mynetworks trusts {what} ({each.word}): strangers whose address the container "
+                    "engine rewrites come from there", each.span, MYNETWORKS, setting.here, sure, notes=notes(each),
+                    fix=Fix(f"take {each.word} out, let programs log in", (without(setting, each),)))
+
+
+def _permitted(subject: Subject, setting: ListSetting, what: str) -> Finding | None:
+    """The same where docker-mailserver's PERMIT_DOCKER put it in; None when it did not."""
+    docker = subject.docker
+    if docker is None or setting.place is None or docker.is_operators(setting.place.file):
+        return None
+    place = docker.folder.environment.span(PERMIT)
+    if place is None:
+        return None
+    value, compose = docker.folder.environment[PERMIT], docker.folder.compose
+    severity = Severity.HIGH
+    if value == "host" and compose is not None and compose.network_mode == "host":
+        severity, what = Severity.CRITICAL, "the /16 around the host's own address (network_mode: host)"
+    message = f"{PERMIT}={value} trusts {what}: strangers, too, come from there"
+    return Finding("", severity, message, place, PERMIT, fix=Fix(f"set {PERMIT}=none, let programs log in"))
 
 
 def _bridge(each: Taken) -> str:
