@@ -85,7 +85,8 @@ TEMPLATES = [
     "myhostname = <%= @hostname %>", "myhostname = %%HOSTNAME%%", "myhostname = @MAILNAME@", "myhostname=__DOMAIN__",
     "myhostname = ${HOSTNAME}", "${EXTRA_SETTINGS}", "$RELAY_LINE", "${PREFIX}_limit = 3", "mydestination = $DOMAINS",
     "relay_domains = proxy:mysql:{config_dir}/relay.cf", "myhostname = {hostname}",
-    "mynetworks = ${NETWORKS:-127.0.0.1}",
+    "mynetworks = ${NETWORKS:-127.0.0.1}", "myhostname = %hostname", "queue_directory = PH_QUEUE_DIRECTORY",
+    "relay_domains = proxy:%{driver}:/etc/postfix/x.cf", "myhostname = _HOST_NAME_",
 ]
 
 
@@ -102,7 +103,9 @@ PLAIN = [
     "smtpd_forbidden_commands = CONNECT regexp:{{/^[^A-Z]/ Bogus}}", "# {{ not }} a %%template%% in a comment",
     "smtpd_client_restrictions = check_client_access cidr:{{!172.16.0.42 REJECT}}, reject", "c = $a ${b} $(a) $$HOME",
     "smtpd_banner = $myhostname ESMTP 100%% <hostmaster@example.org>", "recipient_delimiter = +-_", "FOO = bar",
-    "relocated = static:user@example.org", "d = pcre:{{/^(.*)@example\\.org$/ ${1}@example.net}}", "e = @example.org",
+    "relocated = static:user@example.org", "mailbox_command = /usr/bin/procmail -a \"$EXTENSION\" $USER",
+    "query = select %s", "format = %s", "y = a_B_c _", "z = x_NAME_y",
+    "d = pcre:{{/^(.*)@example\\.org$/ ${1}@example.net}}", "e = @example.org",
     "smtpd_sender_login_maps = unionmap:{ texthash:/etc/postfix/virtual, hash:/etc/aliases }",
 ]
 

@@ -20,14 +20,18 @@ PLACEHOLDERS = re.compile(r"""
     (?<![${:]) \{\{ [-~\s]* [\w.$"'(] [^{}]* \}\}    # Jinja, Go, Handlebars; not ${{a} == {b}}, inline:{{a = b}}
     | \{% .*? %\} | \{%- | \{\# .*? \#\}
     | <% .*? %> | <%[=-]? | <\?(?:php|=) | </?tmpl_\w+ | <\#(?:if|list)\b
-    | %%\w+%%
+    | %%\w+%% | %\{\w+\} | (?<==)\s*%[a-z_]{3,}\s*$
     | (?<![\w.@%+-]) @@? [A-Za-z]\w* @@? (?![\w.-])
-    | (?<!\w) __ [A-Z][A-Z0-9_]* __ (?!\w)
+    | (?<!\w) __? [A-Z][A-Z0-9_]* __? (?<=_) (?!\w) | (?<!\w) PH_[A-Z_]{3,}
     | \$\(\( | \#\{ \w+ \}
     """, re.VERBOSE)
 BRACED = re.compile(r"(?:^\w+\s*=\s*|[:/,])\{[a-z_]\w*\}")
 """`{name}` for a value or a part of a path. In master.cf braces are quotes, behind `${` they are branches."""
 SHELL = re.compile(r"(?<!\$)\$(?:\{([A-Z][A-Z0-9_]*)(?:[:?=+-][^}]*)?\}|([A-Z][A-Z0-9_]*)\b)")
+OF_LOCAL = frozenset(("DOMAIN", "EXTENSION", "HOME", "LOCAL", "LOGNAME", "ORIGINAL_RECIPIENT", "RECIPIENT", "SENDER",
+                      "SHELL", "USER"))
+"""What local(8) sets in the environment of mailbox_command."""
+COMMAND = re.compile(r"\s*mailbox_command|\s|.*\bprocmail\b|.*\bdeliver\b|.*dovecot-lda\b")
 NAMED = re.compile(r"\s*\S*\$[{(]?\w+[})]?\S*\s*(?:=|$)")
 """A whole line, or a name before `=`, that a variable is to fill in."""
 
@@ -65,6 +69,7 @@ def placeholders(file: str, text: str) -> Iterator[tuple[Span, str]]:
 
 def _shell(line: str, defined: set[str]) -> re.Match[str] | None:
     for found in SHELL.finditer(line):
-        if (found[1] or found[2]) not in defined:
+        name = found[1] or found[2]
+        if name not in defined and not (name in OF_LOCAL and COMMAND.match(line)):
             return found
     return NAMED.match(line) if line[:1] not in " \t" else None
