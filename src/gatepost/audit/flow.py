@@ -196,6 +196,14 @@ class RestrictionList:
         return found
 
     @cached_property
+    def lets_in(self) -> frozenset[Who] | None:
+        """Who alone gets through: whom it permits before an unconditional reject or defer. None: it has no such end."""
+        if not any(item.name in ("reject", "defer") and item.reached and not item.warned for item in self.every):
+            return None
+        return frozenset(item.who for item in self.every
+                         if item.permits and item.reached and item.kind is not Kind.CLASS)
+
+    @cached_property
     def ends(self) -> bool:
         """Is nothing behind it reached when it is a class in a list?"""
         return any(item.ends and item.reached for item in self.items)
@@ -203,19 +211,26 @@ class RestrictionList:
 
 Tables = Callable[[str], Table]
 Words = Callable[[str], tuple[Word, ...]]
+Shared = Callable[[str], RestrictionList | None]
 
 
 class Reader:
     """Reads restriction lists. `words` gives the expanded items of a parameter or class by name, `tables` a table by
-    its spec, `classes` the names in smtpd_restriction_classes."""
+    its spec, `classes` the names in smtpd_restriction_classes; `shared` a list that is the same for several services,
+    None when this one has its own."""
 
-    def __init__(self, words: Words, tables: Tables, classes: frozenset[str]) -> None:
+    def __init__(self, words: Words, tables: Tables, classes: frozenset[str],
+                 shared: Shared = lambda _: None) -> None:
         self._words = words
         self._tables = tables
         self._classes = {name.lower(): name for name in classes}
+        self._shared = shared
 
     def read(self, name: str, setting: Span | None = None) -> RestrictionList:
         """The list of that parameter."""
+        shared = self._shared(name)
+        if shared is not None:
+            return shared
         every: list[Item] = []
         items = self._items(self._words(name), DEFAULT_CHECK.get(name, ""), (), None, every)
         return RestrictionList(name, items, setting, tuple(every))

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TypeVar
 
 import gatepost.config.parameters as p
-from gatepost.audit.flow import LISTS, Kind, Reader, RestrictionList, Who
+from gatepost.audit.flow import LISTS, Reader, RestrictionList, Who
 from gatepost.config.master import Override, Service
 from gatepost.config.parameter import Parameter
 from gatepost.config.settings import Settings
@@ -115,21 +115,17 @@ class Listener:
     @cached_property
     def is_locked(self) -> bool:
         """Do its own lists let in only clients in mynetworks, everybody else being refused?"""
-        return any(self._only(name, (Who.NETWORKS,)) for name in LISTS[:5])
+        return any(lets_in == frozenset({Who.NETWORKS}) for lets_in in self._doors)
 
     @cached_property
     def needs_login(self) -> bool:
         """Do its lists let in only clients that have logged in (or are trusted, or have a certificate)?"""
-        ways = (Who.NETWORKS, Who.LOGIN, Who.CERTIFICATE)
-        return any(self._only(name, ways) and self.list(name).working("permit_sasl_authenticated")
-                   for name in LISTS[:5])
+        ways = {Who.NETWORKS, Who.LOGIN, Who.CERTIFICATE}
+        return any(lets_in is not None and Who.LOGIN in lets_in and lets_in <= ways for lets_in in self._doors)
 
-    def _only(self, name: str, ways: tuple[Who, ...]) -> bool:
-        listed = self.list(name)
-        end = next((item for item in listed.every if item.name in ("reject", "defer") and item.reached
-                    and not item.warned), None)
-        permits = [item for item in listed.every if item.permits and item.reached and item.kind is not Kind.CLASS]
-        return end is not None and bool(permits) and all(item.who in ways for item in permits)
+    @cached_property
+    def _doors(self) -> list[frozenset[Who] | None]:
+        return [self.list(name).lets_in for name in LISTS[:5]]
 
     @cached_property
     def public(self) -> bool:

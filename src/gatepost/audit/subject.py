@@ -8,6 +8,7 @@ demand. This file must not know any rule, nor where its input came from beyond w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,10 +16,11 @@ from typing import Any, TypeVar
 
 import gatepost.config.parameters as p
 from gatepost.audit import features
-from gatepost.audit.flow import Reader
+from gatepost.audit.flow import Reader, RestrictionList
 from gatepost.audit.listener import Listener
 from gatepost.audit.table import Table, table
 from gatepost.audit.version import NEWEST, Version
+from gatepost.config import expand
 from gatepost.config.located import Located
 from gatepost.config.master import MasterCf, Service
 from gatepost.config.settings import Settings, Value
@@ -109,8 +111,40 @@ class Subject:
                 name = "smtpd"
             smtpd = self.service(name, "pass") or service
         settings = self.settings(smtpd)
-        return Listener(service, smtpd, settings, screen, self.settings(screen) if screen else None,
-                        Reader(settings.words, self.table, self._classes(settings)))
+        own = {"process_name", "service_name", *(override.name for override in smtpd.overrides)}
+        reader = Reader(settings.words, self.table, self._classes(settings),
+                        lambda name: None if own & self._names_in(name) else self._main_list(name))
+        return Listener(service, smtpd, settings, screen, self.settings(screen) if screen else None, reader)
+
+    def _main_list(self, name: str) -> RestrictionList:
+        """A list as main.cf has it: the same for every service that overrides nothing in it."""
+        found = self._main_lists.get(name)
+        if found is None:
+            reader = Reader(self.main.words, self.table, self._classes(self.main))
+            found = self._main_lists[name] = reader.read(name, self.main.span(name))
+        return found
+
+    @cached_property
+    def _main_lists(self) -> dict[str, RestrictionList]:
+        return {}
+
+    def _names_in(self, name: str) -> frozenset[str]:
+        """Every name that what a list says depends on, itself included: variables, classes."""
+        found = self._depends.get(name)
+        if found is None:
+            names, waiting = {name, "smtpd_restriction_classes"}, [name, "smtpd_restriction_classes"]
+            while waiting:
+                written = self.main.written(waiting.pop())
+                text = written.text if written else ""
+                mentioned = {*expand.names(text), *re.findall(r"\w+", text)} - names
+                names |= mentioned
+                waiting += [each for each in mentioned if each in self.values or "$" in text]
+            found = self._depends[name] = frozenset(names)
+        return found
+
+    @cached_property
+    def _depends(self) -> dict[str, frozenset[str]]:
+        return {}
 
     def _classes(self, settings: Settings) -> frozenset[str]:
         try:

@@ -6,23 +6,21 @@ quotes are other rules' findings: words that come from them are left out here.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from gatepost.audit import features
 from gatepost.audit.change import Rename, ReplaceItem
 from gatepost.audit.finding import Confidence, Finding, Fix, Severity
 from gatepost.audit.flow import WARN, Item, Kind
 from gatepost.audit.listener import Listener, named
+from gatepost.audit.nearest import Names
 from gatepost.audit.rules.written import Setting, own_names, postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.policy.restrictions import RESTRICTIONS
 from gatepost.span import Span
 
-NEAR = 0.84
-"""How similar a name must be to be what was meant (difflib's ratio)."""
 ELSEWHERE = re.compile(r"smtpd_forbid_unauth_pipelining$|smtpd_forbid_bare_newline|postscreen_")
 """Parameters whose version other rules judge."""
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
@@ -76,7 +74,7 @@ def _restriction(subject: Subject, item: Item, name: str, listeners: list[Listen
 
 
 def _unknown(subject: Subject, item: Item, where: str, home: str, service: str) -> Finding:
-    near = nearest(item.word.lower(), [*RESTRICTIONS, WARN])
+    near = _restriction_names().nearest(item.word.lower())
     message = f"{item.word} {where} is no restriction"
     fix = None
     if item.word in subject.main_cf.last():
@@ -92,10 +90,9 @@ def _unknown(subject: Subject, item: Item, where: str, home: str, service: str) 
     return Finding("", severity, message, item.span, home, service, fix=fix)
 
 
-def nearest(word: str, names: Iterable[str]) -> str:
-    """The name that was meant; "" when none is near."""
-    found = difflib.get_close_matches(word, list(names), n=1, cutoff=NEAR)
-    return found[0] if found else ""
+@functools.cache
+def _restriction_names() -> Names:
+    return Names([*RESTRICTIONS, WARN])
 
 
 def parameters(subject: Subject) -> Iterator[Finding]:
@@ -119,7 +116,7 @@ def parameters(subject: Subject) -> Iterator[Finding]:
 
 def _misspelt(subject: Subject, setting: Setting) -> Finding:
     name = setting.name
-    near = _near_parameter(name) or nearest(name, _transport_names(subject))
+    near = _near_parameter(name) or _transport_names(subject).nearest(name)
     if not near:
         confidence = Confidence.HIGH if WORD.match(name) else Confidence.MEDIUM
         return Finding("", Severity.LOW, f"Postfix has no parameter {name}, and nothing refers to ${name}: it has no "
@@ -129,16 +126,19 @@ def _misspelt(subject: Subject, setting: Setting) -> Finding:
                    setting.span, name, setting.service, fix=fix)
 
 
-@functools.cache
 def _near_parameter(name: str) -> str:
     lower = name.lower().replace("-", "_")
-    if lower in postfix_names():
-        return lower
-    return nearest(name, sorted(postfix_names() - features.OUTDATED.keys()))
+    return lower if lower in postfix_names() else _parameter_names().nearest(name)
 
 
-def _transport_names(subject: Subject) -> list[str]:
-    return [f"{service.name}_{rest}" for service in subject.services
-            for rest in ("destination_concurrency_limit", "destination_recipient_limit", "time_limit")]
+@functools.cache
+def _parameter_names() -> Names:
+    return Names(postfix_names() - features.OUTDATED.keys())
+
+
+@functools.lru_cache(maxsize=1)
+def _transport_names(subject: Subject) -> Names:
+    return Names(f"{service.name}_{rest}" for service in subject.services
+                 for rest in ("destination_concurrency_limit", "destination_recipient_limit", "time_limit"))
 
 
