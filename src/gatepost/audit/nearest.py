@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
@@ -15,6 +16,9 @@ COMPARED = 8  # candidates that share the most pairs
 RAREST = 10  # pairs of a word that are looked up: what shares none of the rarest is not near
 NEAR = 0.84
 """How similar a name must be to be what was meant (difflib's ratio)."""
+
+
+NUMBER = re.compile(r"\d+")
 
 
 def _pairs(word: str) -> set[str]:
@@ -29,13 +33,25 @@ class Names:
         for name in sorted(set(names)):
             for pair in _pairs(name):
                 self._by_pair[pair].append(name)
+        self._far: set[str] = set()  # words with nothing near, their numbers as 0: names in a row are asked about once
 
     def nearest(self, word: str) -> str:
         """The name that is nearest; "" when none is near."""
+        stem = NUMBER.sub("0", word)
+        if stem in self._far:
+            return ""
+        found = self._nearest(word)
+        if not found:
+            self._far.add(stem)
+        return found
+
+    def _nearest(self, word: str) -> str:
         lists = sorted([names for pair in _pairs(word) if (names := self._by_pair.get(pair))], key=len)
         shared: Counter[str] = Counter()
         for names in lists[:RAREST]:
             shared.update(names)
-        best = heapq.nlargest(COMPARED, shared, key=lambda name: 2 * shared[name] / (len(name) + len(word)))
+        enough = max(shared.values(), default=0) * 2 // 3
+        best = heapq.nlargest(COMPARED, [name for name, count in shared.items() if count >= enough],
+                              key=lambda name: shared[name] / (len(name) + len(word)))
         found = difflib.get_close_matches(word, best, n=1, cutoff=NEAR)
         return found[0] if found else ""
