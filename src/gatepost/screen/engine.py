@@ -44,9 +44,9 @@ class Outcome(enum.Enum):
 class Engine:
     """One session's engine. Attributes without underscore are for its commands and for whoever goes on from here."""
 
-    __slots__ = ("_address", "_buffer", "_count", "_free", "_now", "_out", "armed", "discarded", "early",
-                 "esmtp", "helo", "helo_line", "last", "line", "mail_line", "progress", "rules", "sender", "tls",
-                 "turn", "verb")
+    __slots__ = ("_address", "_buffer", "_count", "_free", "_now", "_out", "_unannounced", "armed", "discarded",
+                 "early", "esmtp", "helo", "helo_line", "last", "line", "mail_line", "progress", "rules", "sender",
+                 "tls", "turn", "verb")
 
     def __init__(self, progress: Progress, address: str, now: Callable[[], int], free: Callable[[], bool], *,
                  tls: bool) -> None:
@@ -71,6 +71,7 @@ class Engine:
         self._buffer = b""
         self._count = 0
         self._out: list[Any] = []
+        self._unannounced = ""  # keywords whose absence is logged at each EHLO
         self.discarded = self._find_discarded()
 
     # ------------------------------------------------------------------ for Screened
@@ -131,8 +132,8 @@ class Engine:
         """Read and answer as many lines as there are."""
         while True:
             end = self._buffer.find(b"\n") + 1
-            limit = self.rules.line_length_limit
-            if (end or len(self._buffer)) > limit:
+            content = self._buffer[:end - 1] if end else self._buffer
+            if len(content.removesuffix(b"\r")) >= self.rules.line_length_limit:
                 self.observe(facts.LengthLimit(self.verb))
                 return self._end(self._unavailable())
             if not end:
@@ -147,6 +148,11 @@ class Engine:
     def watches(self, trial: Trial) -> bool:
         """Are offences against a deep trial still looked for?"""
         return bool(trial.bit & self.armed & DEEP & ~self.progress.skipped)
+
+    @property
+    def watching(self) -> bool:
+        """Is any still looked for?"""
+        return bool(self.armed & DEEP & ~self.progress.skipped)
 
     def forgives(self, trial: Trial) -> bool:
         """Does such an offence cost nothing?"""
@@ -183,6 +189,8 @@ class Engine:
         self.helo = name
         self.helo_line = self.line
         self.esmtp = self.esmtp or esmtp
+        if esmtp and self._unannounced:
+            self.observe(facts.KeywordsDiscarded(self._unannounced))
         self.sender = self.mail_line = None
 
     @property
@@ -321,6 +329,6 @@ class Engine:
                 words = frozenset(found.replace(",", " ").lower().split())
                 names = [_LOGGED.get(name, name) for name in _NAMED if name.lower() in words]
                 if names and words != frozenset(common) and "silent-discard" not in words:
-                    self.observe(facts.KeywordsDiscarded(" ".join(names)))
+                    self._unannounced = " ".join(names)
                 return words
         return frozenset(common)

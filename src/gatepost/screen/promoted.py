@@ -61,7 +61,9 @@ class Promoted:
     @property
     def wants_evidence(self) -> bool:
         """May Received.unacknowledged matter for the next bytes?"""
-        return self.session.wants_evidence if self.free or self.engine is None else self.engine.turn.undecided
+        if self.free or self.engine is None or not self.engine.watches(PIPELINING):
+            return self.session.wants_evidence
+        return self.engine.turn.undecided
 
     def begin(self) -> list[Any]:
         """The session's first event."""
@@ -110,7 +112,7 @@ class Promoted:
         engine = self.engine
         assert engine is not None
         end = self.rest.find(b"\n") + 1
-        if not engine.watches(PIPELINING) or (not end and len(self.rest) > engine.rules.line_length_limit):
+        if not engine.watching or (not end and len(self.rest) > engine.rules.line_length_limit):
             return self._open()
         if not end:
             return None
@@ -149,7 +151,8 @@ class Promoted:
                     self._replaying = False  # a refusal is the answer to the recipient
                     engine.turn.give()
                     self._continues = action.reply.code == CONTINUE
-                    self.free = action.reply.code == CONTENT
+                    if action.reply.code == CONTENT:
+                        self.free = True
             elif type(action) is HangUp:
                 self._closed = True
             out.append(action)
@@ -162,13 +165,18 @@ class Promoted:
         """Bytes came, perhaps before the client can have had our reply."""
         engine = self.engine
         self.rest += event.data
-        if engine is None or not engine.turn.listen(event.data, event.unacknowledged):
+        if engine is None:
+            return []
+        if not engine.watches(PIPELINING):
+            if self._replaying or not (self.session.asked or event.unacknowledged):
+                return []
+            self.free = True  # whose turn it is, is the session's business: it has to see what comes when it comes
+            rest, self.rest = self.rest, b""
+            return self.session.handle(Received(rest, event.unacknowledged))
+        if not engine.turn.listen(event.data, event.unacknowledged):
             return []
         offence = engine.turn.early
         assert offence is not None
-        if not engine.watches(PIPELINING):
-            self.session.turn.early = self.session.turn.early or offence
-            return []
         if engine.forgives(PIPELINING):
             engine.pipelined(offence)
             self.session.turn.early = self.session.turn.early or offence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.screen import lines
 from gatepost.screen.actions import Caught, Demote, GreetWait, Learn, Promote, Restore, Tease, Waited
-from gatepost.screen.facts import Allowlisted, Denylisted, Disconnect, Parties, Pregreet, Veto
+from gatepost.screen.facts import Allowlisted, Denylisted, Disconnect, Parties, Pregreet, TlsEnded, Veto
 from gatepost.screen.memory import Catch
 from gatepost.server import kernel
 from gatepost.server.eagerly import eagerly
@@ -40,8 +40,8 @@ _TIMEOUT = {"timeout error": "time limit exceeded"}  # what smtpd and postscreen
 class ScreenPerformer:
     """Performs one screened session's actions."""
 
-    __slots__ = ("_lookup", "_next", "_real", "_seated", "_timer", "_wait", "client", "connection", "parties",
-                 "screening")
+    __slots__ = ("_lookup", "_next", "_real", "_seated", "_timer", "_untold", "_wait", "client", "connection",
+                 "parties", "screening")
 
     def __init__(self, connection: Connection, screening: Screening) -> None:
         self.connection = connection
@@ -52,6 +52,7 @@ class ScreenPerformer:
         self._real: Performer | None = None
         self._next: Performer | None = None  # of the real session that was made, until Promote
         self._seated = False
+        self._untold = False  # the end of TLS was told already
         self._wait: GreetWait | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lookup: Lookup | None = None
@@ -270,10 +271,11 @@ class ScreenPerformer:
         if not lines.is_known(fact):
             return False
         rules = screening.rules
+        if not (self._untold and isinstance(fact, TlsEnded)):
+            text = lines.line(fact, self.parties, respectful=rules.respectful)
+            screening.log.info(screening.tags[lines.program(fact)], text)
         if not rules.respectful and isinstance(fact, _WORDED):
             screening.remind(self.parties)
-        text = lines.line(fact, self.parties, respectful=rules.respectful)
-        screening.log.info(screening.tags[lines.program(fact)], text)
         if isinstance(fact, Disconnect):
             self._leave()
         elif isinstance(fact, Pregreet):
@@ -286,11 +288,11 @@ class ScreenPerformer:
             screening.warning(f"haproxy read: {_TIMEOUT.get(fact.reason, fact.reason)}")
         elif isinstance(fact, TlsFailed):
             tag, name = screening.tags["tlsproxy"], lines.client(self.parties)
-            if fact.reason in ("lost connection", "Connection timed out"):
-                screening.log.info(tag, f"SSL_accept error from {name}: {fact.reason}")
-            else:
-                screening.log.info(tag, f"SSL_accept error from {name}: -1")
+            if fact.reason not in ("lost connection", "Connection timed out"):
                 screening.log.warning(tag, f"TLS library problem: {fact.reason}")
+            screening.log.info(tag, f"TLS handshake failed for service=smtpd peer={name}")
+            self._tell(TlsEnded())
+            self._untold = True
 
     def _leave(self) -> None:
         client, self.client = self.client, None
