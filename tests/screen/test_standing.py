@@ -11,6 +11,7 @@ import pytest
 
 from gatepost.config.settings import Settings
 from gatepost.lookup.fake import FakeLookups
+from gatepost.lookup.tolerance import ExemptClients
 from gatepost.screen import facts, standing
 from gatepost.screen.access import AccessList, Interfaces
 from gatepost.screen.clients import ClientRecord, Clients
@@ -71,7 +72,8 @@ class Place:
         lookups, warn = FakeLookups(), self.told.append
         self.clients = Clients(self.rules.pre_queue_limit, warn)
         self.grounds = Grounds(self.rules, AccessList.of(found, lookups, info=warn, warn=warn),
-                               Interfaces.of(found, lookups, warn=warn), self.clients, self.memory)
+                               Interfaces.of(found, lookups, warn=warn), self.clients, self.memory,
+                               ExemptClients(Settings.of({"gatepost_turn_exempt_clients": "192.0.2.66"}), lookups))
 
     def now(self, client: ClientRecord, server: str = SERVER) -> Standing:
         """Where that client stands; without waiting."""
@@ -95,6 +97,12 @@ def test_a_new_client_has_everything_to_do() -> None:
     place = Place(Rules(enabled=PREGREET.bit | PIPELINING.bit))
     found = place.come()
     assert found == Standing(found.stamps, todo=PREGREET.bit | PIPELINING.bit, new=True)
+
+
+def test_who_may_talk_out_of_turn_is_tried_all_the_same() -> None:
+    place = Place(Rules(enabled=ALL))
+    assert [(found.exempt, found.todo) for found in map(place.come, ("192.0.2.66", "192.0.2.67"))] == [
+        (True, ALL), (False, ALL)]
 
 
 def test_without_trials_nothing_is_due_and_nothing_is_said() -> None:

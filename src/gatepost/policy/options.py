@@ -6,17 +6,17 @@ This file must not know sockets nor restrictions.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 from gatepost.config import parameters as p
 from gatepost.config.parameter import Parameter, Word
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import ImmediateTable, LookupFailure, Lookups, is_immediate
 from gatepost.lookup.match import CACHED, AddressList, NameAddrList, matches_subdomains
+from gatepost.lookup.tolerance import ExemptClients, tolerated_patterns
 from gatepost.policy.facts import Client
 from gatepost.smtp.actions import Stage
 from gatepost.smtp.options import EVERY_EVIDENCE, BareLf, Options, Rights
-from gatepost.smtp.tolerance import PATTERNS
 from gatepost.span import ConfigError
 
 _BARE_LF = {
@@ -83,16 +83,6 @@ def options_of(settings: Settings, lookups: Lookups, *, tls_ready: bool) -> Opti
     )
 
 
-def tolerated_patterns(settings: Settings) -> frozenset[str]:
-    """gatepost_turn_tolerance; ConfigError for what is no pattern."""
-    words = settings[p.GATEPOST_TURN_TOLERANCE]
-    for word in words:
-        if word.text not in PATTERNS:
-            raise ConfigError(f"no pattern of early talk in {p.GATEPOST_TURN_TOLERANCE.name}; there are "
-                              + ", ".join(PATTERNS), word.span or settings.span(p.GATEPOST_TURN_TOLERANCE), word.text)
-    return frozenset(word.text for word in words)
-
-
 def _rate_limits(settings: Settings) -> frozenset[Stage]:
     limited: set[Stage] = set()
     if settings[p.SMTPD_CLIENT_MESSAGE_RATE_LIMIT]:
@@ -141,7 +131,7 @@ class ClientLists:
         self.bare_newline_exclusions = names(p.SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS, "mynetworks")
         self.limit_exceptions = names(p.SMTPD_CLIENT_EVENT_LIMIT_EXCEPTIONS)
         self.sasl_exceptions = AddressList.of(settings[p.SMTPD_SASL_EXCEPTIONS_NETWORKS], lookups, strict=strict)
-        self.turn_exempt = AddressList.of(settings[p.GATEPOST_TURN_EXEMPT_CLIENTS], lookups, strict=strict)
+        self.turn_exempt = ExemptClients(settings, lookups, strict=strict)
         self._discard_maps = [lookups.table(w.text) for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORD_ADDRESS_MAPS]]
         self._discard = [w.text.lower() for w in settings[p.SMTPD_DISCARD_EHLO_KEYWORDS]]
         self._bare_lf = _BARE_LF[settings[p.SMTPD_FORBID_BARE_NEWLINE]]
@@ -178,8 +168,7 @@ class ClientLists:
     ) -> Rights:
         """What this client may do. LookupFailure when a table for EHLO keywords or XCLIENT cannot answer."""
         name, address = client.name, client.address
-        excluded = self._bare_lf is not BareLf.NO and await _quietly(
-            self.bare_newline_exclusions.matches(name, address))
+        excluded = self._bare_lf is not BareLf.NO and await _quietly(self.bare_newline_exclusions, name, address)
         hidden = await self.sasl_exceptions.matches(address)
         discarded = await self._discarded(address)
         return Rights(
@@ -187,7 +176,7 @@ class ClientLists:
             discarded=frozenset(discarded) - {"silent-discard"},
             silent_discard="silent-discard" in discarded,
             bare_lf=BareLf.NO if excluded else self._bare_lf,
-            turn_exempt=await _quietly(self.turn_exempt.matches(address)),
+            turn_exempt=await self.turn_exempt.hold(address),
             mechanisms=() if hidden else mechanisms[False],
             mechanisms_tls=() if hidden else mechanisms[True],
             xclient=await self.xclient.matches(name, address),
@@ -204,9 +193,9 @@ class ClientLists:
         return self._discard
 
 
-async def _quietly(matching: Awaitable[bool]) -> bool:
+async def _quietly(matches: NameAddrList, name: str, address: str) -> bool:
     """A list that cannot be read excludes nobody."""
     try:
-        return await matching
+        return await matches.matches(name, address)
     except LookupFailure:
         return False

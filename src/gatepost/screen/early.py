@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from gatepost.screen.actions import Caught, GreetWait, Score, Waited
-from gatepost.screen.facts import DnsblRank, Pregreet
+from gatepost.screen.facts import DnsblRank, Pregreet, Tolerated
 from gatepost.screen.progress import PROTOCOL_ERROR, Progress
 from gatepost.screen.trials import DNSBL, EARLY, PREGREET, Penalty
 from gatepost.smtp.actions import Observed
 from gatepost.smtp.reply import Reply
+from gatepost.smtp.turn import EarlyTalk, Turn
 
 PEEKED = 1023  # bytes of early talk that are counted
 AGAIN = 0.1  # seconds until the client's TCP is asked again whether it has the first line
@@ -24,11 +25,15 @@ DROPPED = Reply(521, "5.5.1", "Protocol error")
 class Early:
     """Times are monotonic seconds, but for `now` of the passes, which is Unix time."""
 
-    __slots__ = ("_address", "_began", "_suspect", "_unacknowledged", "_wait", "heard", "progress", "score")
+    __slots__ = ("_address", "_began", "_said", "_suspect", "_unacknowledged", "_wait", "heard", "progress", "score",
+                 "turn")
 
-    def __init__(self, progress: Progress, address: str, began: float, wait: float, *, suspect: bool) -> None:
+    def __init__(self, progress: Progress, address: str, began: float, wait: float, turn: Turn, *, suspect: bool
+                 ) -> None:
         """`wait`: postscreen_greet_wait now. `suspect`: whatever it does, it waits in full."""
         self.progress = progress
+        self.turn = turn
+        self._said = b""  # while that may be tolerated
         self.score: Score | None = None
         self.heard = False  # it has said something
         self._address = address
@@ -41,15 +46,29 @@ class Early:
         """Seconds in this phase."""
         return now - self._began
 
-    def hear(self, data: bytes, now: float, evidence: str = "waiting") -> Pregreet | None:
-        """Bytes came -> the offence, if it is one and the first."""
+    def hear(self, data: bytes, now: float, evidence: str = "waiting") -> Pregreet | Tolerated | None:
+        """Bytes came -> the offence, if it is one and the first; or that it is none for this client."""
         self.heard = True
         progress = self.progress
         if not PREGREET.bit & progress.todo & ~progress.done:
             return None
+        turn = self.turn
+        news = turn.listen(data, False) if self._said else turn.take("CONNECT", True, data)
+        self._said = data = (self._said + data)[:PEEKED]
+        if turn.early is None:
+            return Tolerated.of(turn.tolerated) if news and turn.tolerated is not None else None
+        self.turn = turn.renewed()
         progress.done |= PREGREET.bit
         progress.fail(PREGREET)
-        return Pregreet(min(len(data), PEEKED), self.since(now), data[:PEEKED], evidence)
+        return Pregreet(len(data), self.since(now), data, evidence)
+
+    def settle(self, now: float) -> Pregreet | Tolerated | None:
+        """The client is gone -> what its early talk was, where that was in doubt."""
+        fact = self.turn.conclude()
+        if not isinstance(fact, EarlyTalk):
+            return None if fact is None else Tolerated.of(fact)
+        self.progress.fail(PREGREET)
+        return Pregreet(len(self._said), self.since(now), self._said)
 
     def take(self, waited: Waited, now: int) -> None:
         """A wait ended. `now`: Unix time."""
@@ -87,7 +106,7 @@ class Early:
     def finish(self, now: int) -> tuple[list[Any], Reply | None]:
         """The phase is over -> (actions, the reply to drop it with or None). `now`: Unix time."""
         progress, rules = self.progress, self.progress.rules
-        if PREGREET.bit & progress.todo & ~progress.done:
+        if PREGREET.bit & progress.todo & ~progress.done and not self.turn.in_doubt:
             progress.grant(PREGREET, now + rules.ttls[PREGREET.index])
         if not DNSBL.bit & progress.todo:
             return [], None

@@ -48,13 +48,13 @@ class Engine:
                  "early", "esmtp", "helo", "helo_line", "last", "line", "mail_line", "progress", "rules", "sender",
                  "tls", "turn", "verb")
 
-    def __init__(self, progress: Progress, address: str, now: Callable[[], int], free: Callable[[], bool], *,
-                 tls: bool) -> None:
-        """`now`: Unix time; `free`: is there a place in the real session's service?"""
+    def __init__(self, progress: Progress, address: str, now: Callable[[], int], free: Callable[[], bool],
+                 turn: Turn, *, tls: bool) -> None:
+        """`now`: Unix time; `free`: is there a place in the real session's service? `turn`: with what is in doubt."""
         self.progress = progress
         self.rules = progress.rules
         self.armed = progress.armed()
-        self.turn = Turn(self.rules.evidence)
+        self.turn = turn
         self.early: EarlyTalk | None = None  # the first offence against turn-taking, for the real session
         self.tls = tls
         self.verb = "CONNECT"  # the last command, as lines name it
@@ -91,22 +91,22 @@ class Engine:
         progress = self.progress
         if not progress.failed & PREGREET.bit:
             self._out.append(Send(sentences.greeting(self.rules.banner)))
-        if not early and not progress.forgiven & PREGREET.bit and not progress.failed & PREGREET.bit:
+        if self.turn.in_doubt or not (early or (progress.forgiven | progress.failed) & PREGREET.bit):
             self.turn.take("CONNECT", True, b"")
             self.turn.give()
         self._buffer = early
 
     def hear(self, data: bytes, unacknowledged: bool) -> bool:
         """Bytes came -> False when that ends the session."""
-        offence = self.turn.early if self.turn.listen(data, unacknowledged) else None
+        news = self.turn.listen(data, unacknowledged)
         self._buffer += data
-        if offence is None:
+        if not news:
             return True
-        self.early = self.early or offence
-        if offence.after != "CONNECT" or not PREGREET.bit & self.progress.todo:
-            return self.pipelined(offence)
-        self.turn = Turn(self.rules.evidence)
-        return self._pregreeted(offence, data)
+        offence = self.turn.early
+        if offence is None:
+            self._buffer = self._buffer[self.tolerated():]
+            return True
+        return self._offended(offence, max(offence.text, data, key=len))
 
     def resume(self, line: bytes, rest: bytes, session: Session) -> None:
         """Go on after the real session was taken away: `line` is the command that it did not answer, with its end,
@@ -165,7 +165,7 @@ class Engine:
             (BARE_NEWLINE, line.bare),
             (NON_SMTP, line.verb not in COMMANDS and is_foreign(line, self.rules)),
             (PIPELINING, bool(rest) and line.verb != "BDAT" and self.turn.early is None
-             and "buffered" in self.turn.kinds),
+             and not self.turn.exempt and "buffered" in self.turn.kinds),
         )
         return any(found and self.watches(trial) and not self.forgives(trial) for trial, found in seen)
 
@@ -225,7 +225,9 @@ class Engine:
             if not self._judge(NON_SMTP, fact, "", GOODBYE):
                 return False
         if self.turn.take(line.typed, line.verb != "BDAT", behind[:SHOWN]):
-            assert self.turn.early is not None
+            if self.turn.early is None:
+                self.tolerated()
+                return True
             self.early = self.early or self.turn.early
             return self.pipelined(self.turn.early)
         return True
@@ -283,10 +285,35 @@ class Engine:
 
     # ------------------------------------------------------------------ offences
 
+    def tolerated(self) -> int:
+        """The client talked out of turn, and that is not held against it: no pass is lost, none is won -> how many of
+        the bytes that wait mean nothing."""
+        assert self.turn.tolerated is not None
+        fact = facts.Tolerated.of(self.turn.tolerated)
+        self.observe(fact)
+        if fact.after == "CONNECT":
+            self.progress.forgiven |= PREGREET.bit & self.progress.todo & ~self.progress.passed
+        return self.turn.tolerated.void
+
+    def settle(self) -> None:
+        """The session is over, and with it a doubt about what was said out of turn."""
+        if isinstance(fact := self.turn.conclude(), EarlyTalk):
+            self._offended(fact, fact.text)
+        elif fact is not None:
+            self.tolerated()
+
     def pipelined(self, offence: EarlyTalk) -> bool:
         """The client talked out of turn -> False when that ends the session."""
         fact = facts.Pipelining(offence.after, offence.text, offence.evidence)
         return self._judge(PIPELINING, fact, offence.evidence, DROPPED)
+
+    def _offended(self, offence: EarlyTalk, data: bytes) -> bool:
+        """Against which trial? -> False when that ends the session."""
+        self.early = self.early or offence
+        if offence.after != "CONNECT" or not PREGREET.bit & self.progress.todo:
+            return self.pipelined(offence)
+        self.turn = self.turn.renewed()
+        return self._pregreeted(offence, data)
 
     def _judge(self, trial: Trial, fact: object, evidence: str, goodbye: Reply) -> bool:
         """An offence against a deep trial; only the first of each counts -> False when the session is over."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gatepost.smtp import tolerance
+
 
 @dataclass(frozen=True, slots=True)
 class Parties:
@@ -122,6 +124,21 @@ class Pipelining:
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerated:
+    """It talked out of turn, and that is not held against it: as smtp.tolerance.Tolerated."""
+
+    pattern: str
+    after: str
+    evidence: str
+    text: bytes
+
+    @classmethod
+    def of(cls, fact: tolerance.Tolerated) -> Tolerated:
+        """Screening's form of the same fact."""
+        return cls(fact.pattern, fact.after, fact.evidence, fact.text)
+
+
+@dataclass(frozen=True, slots=True)
 class TimeLimit:
     """A command took too long; `after`: the last one."""
 
@@ -195,8 +212,8 @@ class TlsEnded:
 
 ScreenFact = (
     Connect | Disconnect | TooManyConnections | ServerPortsBusy | ScreeningPortsBusy | Allowlisted | Denylisted | Veto
-    | PassNew | PassOld | Pregreet | DnsblRank | HangUp | BareNewline | NonSmtp | Pipelining | TimeLimit | CountLimit
-    | LengthLimit | ContentWithoutRcpt | RcptRejected | KeywordsDiscarded | CommandReplaced | PlaintextDropped
-    | TlsBegun | TlsEnded
+    | PassNew | PassOld | Pregreet | DnsblRank | HangUp | BareNewline | NonSmtp | Pipelining | Tolerated | TimeLimit
+    | CountLimit | LengthLimit | ContentWithoutRcpt | RcptRejected | KeywordsDiscarded | CommandReplaced
+    | PlaintextDropped | TlsBegun | TlsEnded
 )
 """Every fact of screening; in a promoted session they stand between the real session's own (smtp.facts)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gatepost.observe.lines import escaped, external
+from gatepost.observe.lines import escaped, external, tolerated
 from gatepost.screen import facts
 from gatepost.screen.facts import Parties
 
@@ -73,6 +73,10 @@ def _connect(_: facts.Connect, parties: Parties) -> str:
     return f"CONNECT from {client(parties)} to [{parties.server_address}]:{parties.server_port}"
 
 
+def _tolerated(fact: facts.Tolerated, parties: Parties) -> str:
+    return tolerated(fact.after, client(parties), fact.pattern, fact.evidence, fact.text)
+
+
 def _pregreet(fact: facts.Pregreet, parties: Parties) -> str:
     text = escaped(fact.text, _PREGREET_SHOWN)[:SHOWN]
     return f"PREGREET {fact.count} after {elapsed(fact.after)} from {client(parties)}: {text}"
@@ -128,6 +132,7 @@ _LINES: dict[type, Callable[[Any, Parties], str]] = {
     facts.BareNewline: _bare_newline,
     facts.NonSmtp: _non_smtp,
     facts.Pipelining: _pipelining,
+    facts.Tolerated: _tolerated,
     facts.TimeLimit: lambda fact, who: f"COMMAND TIME LIMIT from {client(who)} after {fact.after}",
     facts.CountLimit: lambda fact, who: f"COMMAND COUNT LIMIT from {client(who)} after {fact.after}",
     facts.LengthLimit: lambda fact, who: f"COMMAND LENGTH LIMIT from {client(who)} after {fact.after}",

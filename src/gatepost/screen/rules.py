@@ -14,6 +14,7 @@ from gatepost.config import parameters as p
 from gatepost.config.parameter import Parameter, Word
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import ImmediateTable, LookupFailure, Lookups, is_immediate
+from gatepost.lookup.tolerance import tolerated_patterns
 from gatepost.screen.trials import BARE_NEWLINE, DNSBL, NON_SMTP, PIPELINING, PREGREET, TRIALS, Penalty, Trial
 from gatepost.smtp.options import EVERY_EVIDENCE
 from gatepost.span import ConfigError
@@ -49,6 +50,7 @@ class Rules:
     forbidden_words: frozenset[str] = frozenset({"CONNECT", "GET", "POST"})  # upper case
     forbidden: tuple[ImmediateTable, ...] = ()
     evidence: frozenset[str] = EVERY_EVIDENCE
+    tolerated: frozenset[str] = frozenset()  # patterns of early talk
     promotion: Promotion = Promotion.PROMOTE
     # the built-in engine
     command_time_limit: tuple[int, int] = (300, 10)
@@ -153,6 +155,7 @@ def _of_trials(settings: Settings, lookups: Lookups) -> dict[str, Any]:
         "forbidden_words": words,
         "forbidden": tables,
         "evidence": frozenset({"buffered"}) if settings[p.GATEPOST_TURN_EVIDENCE] == "buffered" else EVERY_EVIDENCE,
+        "tolerated": tolerated_patterns(settings),
     }
 
 

@@ -25,6 +25,7 @@ from gatepost.smtp.events import Answered, Connected, Elapsed, Event, Received, 
 from gatepost.smtp.facts import Ended
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
+from gatepost.smtp.turn import Turn
 
 
 class Place(Protocol):
@@ -125,8 +126,11 @@ class Screened:
         if standing.veto:
             progress.vetoed = True
             progress.hold(None)
+        turn = Turn(self._rules.evidence, self._rules.tolerated)
+        turn.exempt = standing.exempt
         wait = self._rules.greet_wait[self._place.stressed]
-        self._early = early = Early(progress, self._address, self._place.monotonic(), wait, suspect=standing.suspect)
+        self._early = early = Early(progress, self._address, self._place.monotonic(), wait, turn,
+                                    suspect=standing.suspect)
         if PREGREET.bit & progress.todo:
             out.append(Tease(self._rules.greet_banner))
         if self._heard:
@@ -148,8 +152,8 @@ class Screened:
     def _overhear(self, early: Early, data: bytes, evidence: str) -> tuple[list[Any], Reply | None]:
         progress = early.progress
         fact = early.hear(data, self._place.monotonic(), evidence)
-        if fact is None:
-            return [], None
+        if fact is None or isinstance(fact, facts.Tolerated):
+            return ([] if fact is None else [Observed(fact)]), None
         dropped = answer_pregreet(progress)
         return [Observed(fact), Caught(PREGREET, progress.rules.penalty(PREGREET), evidence, fact)], dropped
 
@@ -171,17 +175,17 @@ class Screened:
             return out + self._end(dropped)
         progress = early.progress
         if progress.held or progress.deep_due:
-            return out + self._greet(progress)
+            return out + self._greet(progress, early.turn)
         return out + self._hand_on()
 
     # ------------------------------------------------------------------ after the greeting
 
-    def _greet(self, progress: Progress) -> list[Action]:
+    def _greet(self, progress: Progress, turn: Turn) -> list[Action]:
         """The tests after the greeting begin."""
         place = self._place
         self._early = None
         self._greeted = place.monotonic()
-        self._engine = engine = Engine(progress, self._address, place.now, lambda: place.free, tls=False)
+        self._engine = engine = Engine(progress, self._address, place.now, lambda: place.free, turn, tls=False)
         heard, self._heard = self._heard, b""
         engine.greet(heard)
         return self._run(engine)
@@ -233,7 +237,7 @@ class Screened:
     def _end(self, reply: Reply | None) -> list[Any]:
         """The session is over here; without a reply when nobody hears it."""
         self._over = True
-        out = self._learned()
+        out = [*self._settled(), *self._learned()]
         if reply is not None:
             out.append(Send(reply))
         out.append(Observed(facts.Disconnect()))
@@ -242,6 +246,17 @@ class Screened:
         out.append(HangUp())
         return out
 
+    def _settled(self) -> list[Any]:
+        """Early talk of which it is not known yet whether it is harmless: at the end it is."""
+        if self._engine is not None:
+            self._engine.settle()
+            return self._engine.collect()
+        early = self._early
+        fact = early.settle(self._place.monotonic()) if early is not None else None
+        if not isinstance(fact, facts.Pregreet):
+            return [] if fact is None else [Observed(fact)]
+        return [Observed(fact), Caught(PREGREET, self._rules.penalty(PREGREET), fact.evidence, fact)]
+
     # ------------------------------------------------------------------ the real session
 
     def _hand_on(self) -> list[Any]:
@@ -249,7 +264,8 @@ class Screened:
         out = self._learned()
         session = self._place.make()
         heard, self._heard = self._heard, b""
-        self._promoted = promoted = Promoted(session, None, heard)
+        judged = self._early is None or not self._early.turn.in_doubt
+        self._promoted = promoted = Promoted(session, None, heard, judged=judged)
         self._early = None
         return [*out, Promote(session), *self._result(promoted, promoted.begin())]
 

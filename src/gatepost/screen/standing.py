@@ -12,6 +12,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
+from gatepost.lookup.tolerance import ExemptClients
 from gatepost.screen import facts
 from gatepost.screen.access import Access, AccessList, Interfaces
 from gatepost.screen.clients import ClientRecord, Clients
@@ -53,6 +54,7 @@ class Grounds:
     interfaces: Interfaces
     clients: Clients
     memory: Remembers
+    exempt: ExemptClients
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Standing:
     the access list, and the penalty is enforce: answer recipients with DENIED_ENFORCE. `veto`: it came to an address at
     which nobody may pass. `todo`: the trials that are due, a set; `new`: one of them was never passed; `stamps`: shared
     with the client's other sessions. `suspect`: caught before; asked only where the greeting waits adaptively.
+    `exempt`: it may talk out of turn.
     """
 
     stamps: Stamps
@@ -76,6 +79,7 @@ class Standing:
     todo: int = 0
     new: bool = False
     suspect: bool = False
+    exempt: bool = False
 
 
 async def standing(grounds: Grounds, client: ClientRecord, server_address: str, now: int) -> Standing:
@@ -114,11 +118,12 @@ async def standing(grounds: Grounds, client: ClientRecord, server_address: str, 
     if min(entered, clients.screening) >= rules.pre_queue_limit:
         told.append(facts.ScreeningPortsBusy())
         return Standing(stamps, tuple(told), SCREENING_PORTS_BUSY, denied=denied, veto=veto)
+    exempt = await grounds.exempt.hold(client.address)
     suspect = False
     if rules.adaptive and todo & PREGREET.bit and grounds.memory.configured:
         suspect = await asyncio.get_running_loop().create_task(grounds.memory.offended(client.address))
     return Standing(stamps, tuple(told), denied=denied, veto=veto and not rules.observes, todo=todo, new=stamps.new,
-                    suspect=suspect)
+                    suspect=suspect, exempt=exempt)
 
 
 async def _recall(client: ClientRecord, memory: Remembers) -> bool:

@@ -18,6 +18,7 @@ from typing import Protocol
 from gatepost.config import parameters as p
 from gatepost.config.settings import Settings
 from gatepost.lookup.ask import Lookups
+from gatepost.lookup.tolerance import ExemptClients
 from gatepost.observe.log import Log
 from gatepost.screen import lines
 from gatepost.screen.access import AccessList, Interfaces
@@ -87,7 +88,8 @@ class Screening:
         self.wording = Wording(settings, lookups, POSTSCREEN) or None
         self.dnsbl = Dnsbl.of(settings, lookups, self.log, self.tags["postscreen"])
         self.grounds = Grounds(rules, AccessList.of(settings, lookups, info=self.info, warn=self.warning),
-                               Interfaces.of(settings, lookups, warn=self.warning), kept.clients, kept.memory)
+                               Interfaces.of(settings, lookups, warn=self.warning), kept.clients, kept.memory,
+                               ExemptClients(settings, lookups))
         self._attend = attendant(service)
         self._reminds = not settings.is_set(p.RESPECTFUL_LOGGING)
 

@@ -123,9 +123,12 @@ class Session:
 
     def _received(self, event: events.Received) -> None:
         data = event.data
-        if self.turn.listen(data, event.unacknowledged) and self._early():
+        news = self.turn.listen(data, event.unacknowledged)
+        if news and self._early():
             return
         self.inbox.add(data)
+        if news and self.turn.early is None and (tolerated := self.turn.tolerated) is not None:
+            self.inbox.used(min(tolerated.void, len(self.inbox)))
         if self._answer is None:
             self._run()
 

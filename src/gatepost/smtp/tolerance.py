@@ -29,8 +29,9 @@ class Grade(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One kind of harmless probe. `after`: behind what it is said (CONNECT: before the greeting). `goes_on`: what the
-    client says in its turn afterwards is a session like any other; without it there is nothing more to say."""
+    """One kind of harmless probe. `after`: behind what it is said (CONNECT: before the greeting). `goes_on`: it means
+    nothing, and what the client says in its turn afterwards is a session like any other; without it there is nothing
+    more to say."""
 
     name: str
     after: frozenset[str]
@@ -110,9 +111,9 @@ PATTERNS: Final = {
             HELO or EHLO before the greeting, then QUIT or nothing more: a monitor that asks whether the server
             lives.""", _early_hello),
         Pattern("telnet", frozenset({"CONNECT"}), """
-            Telnet's negotiation of options before the greeting: somebody uses a terminal program. What is typed later
-            is judged as ever. The bytes stay in front of the first line typed, which is therefore answered with
-            500.""", _telnet, goes_on=True),
+            Telnet's negotiation of options before the greeting: somebody uses a terminal program. The bytes mean
+            nothing and are dropped, so that the first line typed is a command; that and all that follows is judged
+            as ever.""", _telnet, goes_on=True),
     )
 }  # fmt: skip
 
@@ -126,6 +127,12 @@ class Tolerated:
     after: str
     evidence: str
     text: bytes
+
+    @property
+    def void(self) -> int:
+        """So many bytes at the beginning of the session mean nothing."""
+        pattern = PATTERNS.get(self.pattern)
+        return len(self.text) if pattern is not None and pattern.goes_on else 0
 
 
 class Doubt:
@@ -147,11 +154,14 @@ class Doubt:
         if early:
             return self._add(data)
         for at in range(len(data)):
-            if self.pattern is not None and self.pattern.goes_on:
+            text, pattern = self.text, self.pattern
+            if self._add(data[at : at + 1]) is not Grade.ATTACK:
+                continue
+            if pattern is not None and pattern.goes_on:
+                self.text, self.pattern = text, pattern
                 return Grade.HARMLESS
-            if self._add(data[at : at + 1]) is Grade.ATTACK:
-                self.text += data[at + 1 : SHOWN]
-                return Grade.ATTACK
+            self.text += data[at + 1 : SHOWN]
+            return Grade.ATTACK
         return Grade.POSSIBLE
 
     def _add(self, data: bytes) -> Grade:

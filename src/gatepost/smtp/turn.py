@@ -65,6 +65,12 @@ class Turn:
         """The client talked out of turn, and it may yet be tolerated."""
         return self._doubt is not None
 
+    def renewed(self) -> Turn:
+        """The same rules, and nothing noticed yet."""
+        turn = Turn(self.kinds, self.tolerates)
+        turn.exempt = self.exempt
+        return turn
+
     def take(self, verb: str, ends_group: bool, pending: bytes | bytearray) -> bool:
         """A command was read and `pending` lies behind it. True when this is news: the first offence (`early`), or one
         that is tolerated."""
