@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gatepost.audit.change import RemoveSetting
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
 from gatepost.audit.inputs import of_texts
+from gatepost.audit.run import chosen
 from gatepost.audit.telling import replacements, report, unified
 from gatepost.config.source import physical_lines
 from gatepost.report.finding import Line, Replacement
@@ -40,6 +41,7 @@ def test_what_is_assumed_is_told() -> None:
 
 
 def test_pages_come_from_the_rules() -> None:
+    assert "PIPE-01" in chosen()
     page = report(SUBJECT, (), every_page=True).pages["PIPE-01"]
     assert page.title == "Clients that talk out of turn are not refused"
     assert page.summary.startswith("A message that was sent before the 354")
@@ -68,3 +70,33 @@ def test_replacements_make_one_text_of_the_other(before: str, after: str) -> Non
     changes = list(replacements("f", physical_lines(before), physical_lines(after)))
     assert applied(before, changes) == after
     assert bool(unified("f", physical_lines(before), physical_lines(after))) is (before != after)
+
+
+def patched(before: tuple[str, ...], diff: str) -> list[str]:
+    """The lines after a unified diff, each hunk at the line that its heading says."""
+    after: list[str] = []
+    at = 0
+    for line in diff.split("\n")[2:-1]:
+        if line.startswith("@@"):
+            first, _, count = line.split()[1].lstrip("-").partition(",")
+            start = int(first) - (count != "0")
+            after += before[at:start]
+            at = start
+        elif line.startswith("\\"):
+            after[-1] = after[-1].removesuffix("\n")
+        else:
+            if line[0] in " -":
+                assert before[at].removesuffix("\n") == line[1:]
+                at += 1
+            if line[0] in " +":
+                after.append(line[1:] + "\n")
+    return [*after, *before[at:]]
+
+
+@given(TEXTS, TEXTS, st.integers(0, 12))
+def test_a_diff_makes_one_text_of_the_other(before: str, after: str, more: int) -> None:
+    """Wherever in the file they differ: a diff is made of the differing lines only."""
+    around = tuple(f"line {at}\n" for at in range(more))
+    old, new = around + physical_lines(before), around + physical_lines(after)
+    if old and new and old[-1].endswith("\n") and new[-1].endswith("\n"):
+        assert "".join(patched(old, unified("f", old, new))) == "".join(new)

@@ -7,6 +7,7 @@ write a fix says what the files would become. This file must not know formats, n
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
@@ -99,17 +100,39 @@ class _Teller:
 
 def unified(file: str, before: tuple[str, ...], after: tuple[str, ...]) -> str:
     """The unified diff of two texts cut into lines; "" when they are equal."""
-    lines = difflib.unified_diff(before, after, file, file, n=CONTEXT)
-    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
+    start, end, end_after = _differing(before, after)
+    start, more = max(start - CONTEXT, 0), CONTEXT
+    lines = difflib.unified_diff(before[start : end + more], after[start : end_after + more], file, file, n=CONTEXT)
+    return "".join(_hunk(line, start) if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+                   for line in lines)
+
+
+def _hunk(line: str, start: int) -> str:
+    """The heading of a hunk with its line numbers counted from the start of the file; other lines as they are."""
+    heading = re.fullmatch(r"@@ -(\d+)(.*) \+(\d+)(.*) @@\n", line)
+    if heading is None or not start:
+        return line
+    return f"@@ -{int(heading[1]) + start}{heading[2]} +{int(heading[3]) + start}{heading[4]} @@\n"
 
 
 def replacements(file: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Replacement]:
     """What makes `after` of `before`: whole lines, in order, not overlapping."""
-    for kind, start, end, low, high in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    first, last, last_after = _differing(before, after)
+    matcher = difflib.SequenceMatcher(None, before[first:last], after[first:last_after], autojunk=False)
+    for kind, start, end, low, high in matcher.get_opcodes():
         if kind != "equal":
-            line, column = _position(before, start)
-            end_line, end_column = _position(before, end)
-            yield Replacement(file, line, column, end_line, end_column, "".join(after[low:high]))
+            line, column = _position(before, first + start)
+            end_line, end_column = _position(before, first + end)
+            yield Replacement(file, line, column, end_line, end_column, "".join(after[first + low : first + high]))
+
+
+def _differing(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[int, int, int]:
+    """Where two texts differ: the first line, and behind the last one in each. Comparing all of a long file for each
+    fix would take longer than finding it."""
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    same = next((at for at in range(shorter - start) if before[-1 - at] != after[-1 - at]), shorter - start)
+    return start, len(before) - same, len(after) - same
 
 
 def _position(lines: tuple[str, ...], at: int) -> tuple[int, int]:
