@@ -139,5 +139,11 @@ def test_every_text_stands_out_from_its_background(scheme: str) -> None:
     assert {pair: ratio for pair, ratio in ratios.items() if ratio < 4.5} == {}
 
 
+def test_the_worst_comes_first() -> None:
+    turned = html.write(replace(REPORT, findings=tuple(reversed(REPORT.findings))))
+    badges = re.findall(r'class="badge">(\w+)<', turned)
+    assert badges == ["critical", "medium"]
+
+
 def test_no_finding_is_a_page_too() -> None:
     assert "Nothing was found." in Page(html.write(Report((), ("main.cf",)))).text

@@ -27,8 +27,10 @@ def write(report: Report) -> str:
     style = _text(STYLE)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     used = {finding.rule: report.page(finding) for finding in report.findings}
-    return _template().render(report=report, style=_Style(style), digest=digest, severities=SEVERITIES,
-                              counts=counts(report.findings), pages=[used[rule] for rule in sorted(used)])
+    worst_first = sorted(report.findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return _template().render(report=report, findings=worst_first, style=_Style(style), digest=digest,
+                              severities=SEVERITIES, counts=counts(report.findings),
+                              pages=[used[rule] for rule in sorted(used)])
 
 
 class _Style:
