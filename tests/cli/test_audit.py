@@ -80,6 +80,19 @@ def test_what_postconf_prints(tmp_path: Path, together: bool) -> None:
     assert json.loads(done.stdout)["remarks"] == []
 
 
+def test_several_configurations_are_told_together(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.cf").write_text(BARE)
+        (tmp_path / name / "master.cf").write_text("smtp inet n - n - - smtpd\n")
+    (tmp_path / "c" / "main.cf").write_text("smtpd_data_restrictions = reject_unauth_pipelining\n")
+    files = [tmp_path / "a" / "main.cf", tmp_path / "a" / "master.cf", tmp_path / "b", tmp_path / "c" / "main.cf"]
+    done = run(*files, "--format", "json", "--select", "PIPE-01")
+    told = json.loads(done.stdout)
+    assert [finding["file"] for finding in told["findings"]] == [str(tmp_path / name / "main.cf") for name in "ab"]
+    assert done.returncode == 1 and len(told["files"]) == 6
+
+
 TEMPLATES = [
     "myhostname = {{ mail_hostname }}", "{% if tls %}", "mydomain = {{ .Values.domain | quote }}",
     "myhostname = <%= @hostname %>", "myhostname = %%HOSTNAME%%", "myhostname = @MAILNAME@", "myhostname=__DOMAIN__",

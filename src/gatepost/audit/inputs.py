@@ -39,6 +39,7 @@ local     unix  -       n       n       -       -       local
 virtual   unix  -       n       n       -       -       virtual
 lmtp      unix  -       -       y       -       -       lmtp
 """
+CONFIGURATION = ("main.cf", "master.cf")
 MASTER_LINE = re.compile(r"\S+\s+(?:inet|unix|unix-dgram|fifo|pass)\s+[-yn]\s+[-yn]\s+[-yn]\s+\S+\s+\S+\s+\S")
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -48,6 +49,19 @@ class Wanted:
     postfix_version: str = ""
     dms_release: str = ""
     env: str = ""
+
+
+def subjects(*paths: str, postfix_version: str = "", dms_release: str = "", env: str = "") -> list[Subject]:
+    """Read what the paths name, each configuration once: directories and main.cf or master.cf stand for their
+    configuration, other files belong together. ConfigError when one cannot be read."""
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        place = Path(path)
+        in_place = place.name in (*CONFIGURATION, *folder.OVERRIDES)
+        home = str(place) if place.is_dir() else str(place.parent) if in_place else ""
+        groups.setdefault(os.path.realpath(home) if home else "", []).append(path)
+    return [subject(*(each[:1] if home else each), postfix_version=postfix_version, dms_release=dms_release, env=env)
+            for home, each in groups.items()]
 
 
 def subject(*paths: str, postfix_version: str = "", dms_release: str = "", env: str = "") -> Subject:
@@ -66,7 +80,7 @@ def subject(*paths: str, postfix_version: str = "", dms_release: str = "", env: 
         return _of_directory(place, wanted)
     if place.name in folder.OVERRIDES:
         return _docker_mailserver(place.parent, wanted)
-    if place.name in ("main.cf", "master.cf") and place.with_name("main.cf").exists():
+    if place.name in CONFIGURATION and place.with_name("main.cf").exists():
         return _of_directory(place.parent, wanted)
     return _of_files(places, wanted)
 

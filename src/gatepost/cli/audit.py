@@ -34,8 +34,8 @@ QUICK = 20_000
 """Lines of the files times fixes: up to here the report has what each fix alone would write; beyond it --diff has."""
 
 Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help=(
-    "A directory with main.cf and master.cf, one main.cf, what postconf -n and postconf -M printed (one file or two), "
-    "or a docker-mailserver folder. Without it: /etc/postfix."))]
+    "Directories with main.cf and master.cf, a main.cf, what postconf -n and postconf -M printed (one file or two), "
+    "docker-mailserver folders. Without any: /etc/postfix."))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ def audit(
 
     try:
         rules = _rules(_words(select), _words(ignore))
-        subject = inputs.subject(*map(str, paths or [Path("/etc/postfix")]), postfix_version=postfix_version,
-                                 dms_release=dms_release, env=str(env) if env else "")
-        status = _audit(subject, rules, Wanted(format, output, fail_on, fix, diff, unsafe_fixes, prove))
+        subjects = inputs.subjects(*map(str, paths or [Path("/etc/postfix")]), postfix_version=postfix_version,
+                                   dms_release=dms_release, env=str(env) if env else "")
+        status = _audit(subjects, rules, Wanted(format, output, fail_on, fix, diff, unsafe_fixes, prove))
     except ConfigError as error:
         fail(error)
     raise typer.Exit(status)
@@ -99,15 +99,20 @@ def _rules(select: list[str], ignore: list[str]) -> dict[str, Rule]:
         raise ConfigError("no rule begins like that", None, unknown.args[0]) from None
 
 
-def _audit(subject: Subject, rules: dict[str, Rule], wanted: Wanted) -> int:
+def _audit(subjects: list[Subject], rules: dict[str, Rule], wanted: Wanted) -> int:
     from gatepost.audit.run import audit
+    from gatepost.report.finding import merged
 
+    diffs: list[str] = []
     if wanted.fix or wanted.diff:
-        subject = _mended(subject, rules, wanted)
-    result = audit(subject, rules)
+        subjects = [_mended(subject, rules, wanted, diffs) for subject in subjects]
+        if wanted.diff:
+            _print("".join(diffs), None if wanted.fix else wanted.output)
+    results = [audit(subject, rules) for subject in subjects]
     if wanted.fix or not wanted.diff:
-        _print(_written(_told(subject, result, wanted), wanted), wanted.output)
-    return _status(result, wanted)
+        reports = [_told(subject, result, wanted) for subject, result in zip(subjects, results, strict=True)]
+        _print(_written(merged(reports), wanted), wanted.output)
+    return max(_status(result, wanted) for result in results)
 
 
 def _status(result: Result, wanted: Wanted) -> int:
@@ -117,8 +122,8 @@ def _status(result: Result, wanted: Wanted) -> int:
     return int(worst is not None and wanted.fail_on != "never" and worst >= Severity[wanted.fail_on.upper()])
 
 
-def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted) -> Subject:
-    """What --fix leaves, written; what it would do, printed by --diff. What cannot be mended is said at once."""
+def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted, diffs: list[str]) -> Subject:
+    """What --fix leaves, written; what it would write goes to `diffs`. What cannot be mended is said at once."""
     from gatepost.audit.mend import mend, subject_of
     from gatepost.audit.texts import CannotWrite
     from gatepost.audit.write import diff, write
@@ -132,9 +137,8 @@ def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted) -> Subject
     for finding, why in done.left:
         where = f"{finding.span}: " if finding.span else ""
         print(f"gatepost: {escaped(where)}{finding.rule} is not fixed: {escaped(why)}", file=sys.stderr)
-    if wanted.diff:
-        shown = diff(before, after)
-        _print(block(shown) if wanted.output is None else shown, None if wanted.fix else wanted.output)
+    shown = diff(before, after)
+    diffs.append(block(shown) if wanted.output is None or wanted.fix else shown)
     if not wanted.fix:
         return subject
     for replaced in write(before, after):

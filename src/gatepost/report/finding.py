@@ -7,8 +7,8 @@ not know rules, configurations or SMTP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gatepost.span import Span
@@ -108,6 +108,16 @@ class Report:
     def page(self, finding: Finding) -> Page:
         """The page of a finding's rule; one without words when nobody gave it."""
         return self.pages.get(finding.rule) or Page(finding.rule, finding.rule, finding.message, finding.severity)
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """Several reports of one run as one (at least one)."""
+    first = reports[0]
+    return replace(first, findings=tuple(finding for each in reports for finding in each.findings),
+                   files=tuple(dict.fromkeys(file for each in reports for file in each.files)),
+                   pages={id: page for each in reports for id, page in each.pages.items()},
+                   remarks=tuple(dict.fromkeys(remark for each in reports for remark in each.remarks)),
+                   silenced=sum(each.silenced for each in reports))
 
 
 def counts(findings: Iterable[Finding]) -> dict[Severity, int]:
