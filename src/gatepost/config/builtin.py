@@ -42,6 +42,14 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = {minimum_uid}
 
+# Clients are screened, also by the trials after the greeting: whoever passes is served at once, in the same session, so
+# that they cost a good client nothing. What was learned is kept below data_directory.
+postscreen_greet_action = enforce
+postscreen_pipelining_enable = yes
+postscreen_non_smtp_command_enable = yes
+postscreen_bare_newline_enable = yes
+postscreen_bare_newline_action = enforce
+
 # A client that talks out of turn is not speaking SMTP. The check stands at DATA because only there everything that was
 # said before the message is known, a body sent before the 354 included; in an earlier list it sees less, and with
 # smtpd_delay_reject it would only be made twice.
@@ -54,7 +62,8 @@ smtpd_forbid_bare_newline = normalize
 
 MASTER_CF = """\
 # service           type  private unpriv chroot wakeup maxproc command
-{listen:<19} inet  n       -      n      -      -       smtpd
+{listen:<19} inet  n       -      n      -      1       postscreen
+smtpd               pass  -       -      n      -      -       smtpd
 virtual             unix  -       n      n      -      -       virtual
 error               unix  -       -      n      -      -       error
 """
