@@ -1,4 +1,4 @@
-"""What goes wrong beside screening: DNS lists that are dead, a memory that fails. Mail flows on, one warning is written."""
+"""What goes wrong beside screening: dead DNS lists, a memory that fails. Mail flows on, and one warning is written."""
 
 from __future__ import annotations
 
