@@ -250,7 +250,7 @@ class _Conversation:
                     case actions.Send(reply=reply):
                         reply = reply.softened() if session.options.soft_bounce else reply
                         judged, first = tuple(judge.judged[first:]), len(judge.judged)
-                        played.said.append(Said(self._at, _where(reply, judged, session.where), reply, judged))
+                        played.said.append(Said(self._at, _where(reply, judged, session), reply, judged))
                         self._unread += 1
                     case actions.Ask():
                         waiting.append(judge.answer(action))
@@ -266,11 +266,13 @@ class _Conversation:
                         pass
 
 
-def _where(reply: Reply, judged: Sequence[Judged], now: str) -> str:
-    """Behind which command a reply was given. The session may have read on since."""
+def _where(reply: Reply, judged: Sequence[Judged], session: Session) -> str:
+    """Behind which command a reply was given. The session may have read on since, or not have got that far."""
     if judged:
         return judged[-1].where
-    return next((where for known, where in WHERE.items() if reply == known), now)
+    if reply == sentences.STARTTLS_FIRST or "access denied" in reply.text:
+        return session.verb.upper()
+    return next((where for known, where in WHERE.items() if reply == known), session.where)
 
 
 def _goes_on(steps: Sequence[Step], at: int) -> bool:

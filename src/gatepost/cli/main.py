@@ -23,6 +23,7 @@ VERBS = {
     "screen": "gatepost.cli.screen",
     "audit": "gatepost.cli.audit",
     "diff": "gatepost.cli.diff",
+    "explain": "gatepost.cli.explain",
 }
 """Every verb and the module of its commands: its `app` is the verb, or holds it by name."""
 
