@@ -11,6 +11,8 @@ from gatepost.audit.rules import (
     pipelining_lists,
     pipelining_parameter,
     relaying,
+    reserve,
+    reserve_services,
     screening,
     smuggling,
     syntax,
@@ -20,6 +22,7 @@ from gatepost.audit.rules import (
 
 FILES = (
     syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
-    dnslists, tls, authentication, claims, operations, allowing,
+    dnslists, tls, authentication, claims, operations, reserve, reserve_services,
+    allowing,
 )
 """In the order of the reference."""
