@@ -12,6 +12,7 @@ import gatepost.config.parameters as p
 from gatepost.config.computed import own_interfaces
 from gatepost.config.interfaces import local_interfaces
 from gatepost.config.settings import Settings
+from gatepost.span import ConfigError
 
 
 def networks(**values: str) -> list[str]:
@@ -47,3 +48,23 @@ def test_postconf_finds_the_same_networks(tmp_path: Path, style: str) -> None:
     command = ["postconf", "-c", str(tmp_path), "-xh", "mynetworks"]
     theirs = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert networks(mynetworks_style=style) == theirs.split()
+
+
+@pytest.mark.parametrize("values", [
+    {"myhostname": "mail.$mydomain"},
+    {"myhostname": "$name", "name": "mail.$mydomain"},
+    {"mynetworks_style": "$mynetworks"},
+    {"myhostname": "mail.$mynetworks", "inet_interfaces": "$myhostname"},
+])
+def test_a_name_that_is_found_out_by_itself_is_empty_there(values: dict[str, str]) -> None:
+    settings = Settings.of(values)
+    for name in ("myhostname", "mydomain", "mynetworks"):
+        try:
+            assert settings.text(name) is not None
+        except ConfigError:
+            pass  # the style is no style then
+
+
+def test_postfix_takes_a_host_name_with_its_own_domain_for_localdomain() -> None:
+    settings = Settings.of({"myhostname": "mail.$mydomain"})
+    assert (settings[p.MYHOSTNAME], settings[p.MYDOMAIN]) == ("mail.localdomain", "localdomain")

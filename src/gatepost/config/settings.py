@@ -38,7 +38,7 @@ def _name(parameter: Parameter[Any] | str) -> str:
 class Settings:
     """Effective values of one service. `service` is its master.cf name ("" = none: the daemon as a whole)."""
 
-    __slots__ = ("_texts", "_typed", "_values", "directory", "service")
+    __slots__ = ("_computing", "_texts", "_typed", "_values", "directory", "service")
 
     def __init__(self, values: Mapping[str, Value], *, service: str = "", directory: str = "") -> None:
         self.service = service
@@ -46,6 +46,7 @@ class Settings:
         self._values = dict(values)
         self._typed: dict[Parameter[Any], Any] = {}
         self._texts: dict[str, Located | None] = {}
+        self._computing: set[str] = set()
 
     @classmethod
     def of(cls, values: Mapping[str, str], *, service: str = "", directory: str = "") -> Settings:
@@ -125,10 +126,21 @@ class Settings:
         if value is not None:
             return value.text
         if name in COMPUTED:
-            return Located(COMPUTED[name](self))
+            return self._computed(name)
         parameter = DECLARED.get(name)
         default = UNSUPPORTED.get(name) if parameter is None else parameter.default
         return None if default is None else Located(default)
+
+    def _computed(self, name: str) -> Located:
+        """A default that is found out. One that is needed to find out itself (`myhostname = mail.$mydomain` without
+        mydomain) is empty there, as in Postfix, which has not found it yet."""
+        if name in self._computing:
+            return Located("")
+        self._computing.add(name)
+        try:
+            return Located(COMPUTED[name](self))
+        finally:
+            self._computing.discard(name)
 
     def _template(self, parameter: Parameter[T]) -> Located:
         """The text of a template; one that only names another template stands for that."""
