@@ -15,8 +15,10 @@ from gatepost.audit.inputs import of_texts
 from gatepost.audit.run import audit
 
 BASE = {file: (Path(__file__).parent / "hardened" / file).read_text() for file in ("main.cf", "master.cf")}
-FOLLOWS = {"RLY-01": {"SMUG-03", "PIPE-05"}, "TRU-01": {"SMUG-03"}, "TRU-03": {"PIPE-12"}, "RLY-04": {"LST-02"},
-           "RLY-02": {"LST-02", "RLY-03"}, "RLY-05": {"OPS-01"}}
+FOLLOWS = {
+    "RLY-01": {"SMUG-03", "PIPE-05", "RSV-08"}, "TRU-01": {"SMUG-03", "RSV-08"}, "TRU-03": {"PIPE-12"},
+    "RLY-02": {"LST-02", "RLY-03"}, "RLY-04": {"LST-02"}, "RLY-05": {"OPS-01", "RSV-01"},
+}
 """What else a fault may bring about."""
 
 Changes = dict[str, str]
