@@ -73,7 +73,10 @@ def _set(change: SetValue, texts: Texts) -> Texts:
             return texts.with_main(entries.added(texts.main, change.name, change.value, change.comment))
         value = listing.tight(change.value) if is_list else change.value
         line = texts.line(change.service)
-        return texts.with_master(overrides.added(texts.some_master, line, change.name, value, change.comment))
+        texts = texts.with_master(overrides.added(texts.some_master, line, change.name, value, change.comment))
+        if texts.placed(home) is None:
+            raise CannotWrite(f"words behind the options of {change.service} end them: nothing can be added")
+        return texts
     if not _says(placed, change.value, is_list):
         words = [word for _, word in split_list(change.value)]
         if is_list and len(placed.tokens) > 1 and not placed.same_line(0, len(placed.value.text) - 1):

@@ -112,7 +112,9 @@ class Written:
         if following and self.same_line(last.end - 1, following.start):
             return self.cut(first.start, following.start)
         if before and self.same_line(before.end - 1, first.start):
-            return self.cut(before.end, last.end)
+            gap = self._behind(before)
+            keep = gap.find(",") + 1 if following and "," not in self._behind(last) else 0
+            return self.cut(before.end + keep, last.end)
         end = last.end + len(self._behind(last))
         if following or not before or "," in self._behind(last):
             return self.cut(first.start, end)

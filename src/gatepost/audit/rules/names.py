@@ -43,7 +43,7 @@ def restrictions(subject: Subject) -> Iterator[Finding]:
 
 
 def _of_another_rule(item: Item) -> bool:
-    return bool({"=", '"', "'", "#"} & set(item.word)) or item.word.startswith(("{", "}", "$"))
+    return bool({"=", '"', "'", "#", "\\"} & set(item.word)) or item.word.startswith(("{", "}", "$"))
 
 
 def _restriction(subject: Subject, item: Item, name: str, listeners: list[Listener]) -> Iterator[Finding]:

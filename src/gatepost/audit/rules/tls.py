@@ -16,6 +16,7 @@ from gatepost.span import Span
 LEVEL = "smtpd_tls_security_level"
 WRAPPER = "smtpd_tls_wrappermode"
 OFF, OPTIONAL, REQUIRED = "none", "may", "encrypt"
+CERTIFICATES = ("smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_dcert_file")
 
 
 def level(listener: Listener) -> str:
@@ -26,6 +27,11 @@ def level(listener: Listener) -> str:
     if listener.value(p.SMTPD_ENFORCE_TLS, False):
         return REQUIRED
     return OPTIONAL if listener.value(p.SMTPD_USE_TLS, False) else OFF
+
+
+def has_certificate(listener: Listener) -> bool:
+    """Is there anything to do TLS with? (`none` is something: TLS without a certificate.)"""
+    return any(listener.text(name).strip() for name in CERTIFICATES)
 
 
 def is_wrapped(listener: Listener) -> bool:
@@ -76,8 +82,15 @@ def _from_strangers(listeners: list[Listener], subject: Subject) -> Iterator[Fin
         else:
             severity = Severity.HIGH
             message = f"{named(same)} refuses mail from every server that has no STARTTLS: TLS is required on port 25"
-        yield Finding("", severity, message, place, LEVEL, here, fix=Fix("offer TLS, do not require it", (
-            SetValue(LEVEL, OPTIONAL, here or _only(subject, same)),)))
+        yield Finding("", severity, message, place, LEVEL, here, fix=_set(
+            same[0], "offer TLS, do not require it", SetValue(LEVEL, OPTIONAL, here or _only(subject, same))))
+
+
+def _set(listener: Listener, title: str, change: SetValue) -> Fix:
+    """A fix that needs a certificate."""
+    if has_certificate(listener):
+        return Fix(title, (change,))
+    return Fix(f"{title}: set smtpd_tls_chain_files and {change.name} = {change.value}")
 
 
 def _place(listener: Listener) -> Span | None:
@@ -113,7 +126,8 @@ def _from_users(listener: Listener) -> Iterator[Finding]:
     if now in (OFF, OPTIONAL):
         place = listener.place(LEVEL) if listener.is_set_here(LEVEL) else listener.smtpd.span
         yield Finding("", Severity.HIGH, f"{listener.name} takes users' mail without TLS: {LEVEL} is {now}, not "
-                      f"{REQUIRED}", place, LEVEL, name, fix=Fix("require TLS", (SetValue(LEVEL, REQUIRED, name),)))
+                      f"{REQUIRED}", place, LEVEL, name, 
+                      fix=_set(listener, "require TLS", SetValue(LEVEL, REQUIRED, name)))
 
 
 @rule("TLS-02", Severity.MEDIUM)
