@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from gatepost.audit.finding import Finding, Fix, Note, Severity
 from gatepost.audit.flow import Kind
+from gatepost.audit.nearest import Names
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.expert_values import in_force
-from gatepost.audit.rules.names import nearest
 from gatepost.audit.rules.written import postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.config.unsupported import UNSUPPORTED
@@ -74,7 +74,7 @@ def bad_table(spec: str) -> str:
     if "$" in type or not re.fullmatch(r"[A-Za-z0-9_-]+", type):
         return ""
     if type not in TYPES:
-        near = nearest(type, TYPES) or next((each for each in TYPES if sorted(each) == sorted(type)), "")
+        near = Names(TYPES).nearest(type) or next((each for each in TYPES if sorted(each) == sorted(type)), "")
         return f"there is no table type {type}" + (f": did you mean {near}?" if near else "")
     return bad_table(name) if type == "proxy" else ""
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from gatepost.audit.change import SetValue
 from gatepost.audit.finding import Confidence, Finding, Fix, Severity
+from gatepost.audit.nearest import Names
 from gatepost.audit.rule import rule
-from gatepost.audit.rules.names import nearest
 from gatepost.audit.rules.written import Setting, kind, postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.config.parameter import DECLARED
@@ -119,6 +119,7 @@ def reference_to_nothing(subject: Subject) -> Iterator[Finding]:
     Fix: Correct the name, or set it.
     """
     everywhere = subject.main_cf.last().keys() | postfix_names()
+    names: Names | None = None
     for setting in settings(subject):
         declared = DECLARED.get(setting.name)
         if OF_A_DELIVERY.search(setting.name) or (declared is not None and declared.raw):
@@ -130,7 +131,8 @@ def reference_to_nothing(subject: Subject) -> Iterator[Finding]:
             if name in here or name in told:
                 continue
             told.add(name)
-            near = nearest(name, here)
+            names = names or Names(everywhere)  # not before one is needed
+            near = names.nearest(name)
             hint = f"; did you mean ${near}?" if near else ""
             yield Finding("", Severity.MEDIUM, f"${name} in {setting.name}{setting.where} stands for nothing{hint}",
                           setting.value.span(found.start(), found.end()), setting.name, setting.service,

@@ -126,7 +126,7 @@ def _from_users(listener: Listener) -> Iterator[Finding]:
     if now in (OFF, OPTIONAL):
         place = listener.place(LEVEL) if listener.is_set_here(LEVEL) else listener.smtpd.span
         yield Finding("", Severity.HIGH, f"{listener.name} takes users' mail without TLS: {LEVEL} is {now}, not "
-                      f"{REQUIRED}", place, LEVEL, name, 
+                      f"{REQUIRED}", place, LEVEL, name,
                       fix=_set(listener, "require TLS", SetValue(LEVEL, REQUIRED, name)))
 
 
