@@ -28,11 +28,14 @@ WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
 
 def restrictions(subject: Subject) -> Iterator[Finding]:
     """Words in restriction lists that are no restriction, or none any more."""
-    found = [((item.span, listed.name), (item, listener)) for listener in subject.listeners for listed in listener.lists
-             for item in listed.every if item.span is not None and not _of_another_rule(item)]
     groups: dict[tuple[Span | None, str], list[tuple[Item, Listener]]] = {}
-    for key, pair in found:
-        groups.setdefault(key, []).append(pair)
+    for listener in subject.listeners:
+        for listed in listener.lists:
+            strange = {(item.span.file, item.span.line): "=" in item.word or item.span.column
+                       for item in listed.every if item.span is not None and item.word in ("=", "#")}
+            for item in listed.every:
+                if item.span is not None and not _of_another_rule(item, strange):
+                    groups.setdefault((item.span, listed.name), []).append((item, listener))
     told: set[Span | None] = set()
     for (span, name), pairs in groups.items():
         if span not in told:
@@ -42,7 +45,12 @@ def restrictions(subject: Subject) -> Iterator[Finding]:
                 yield finding
 
 
-def _of_another_rule(item: Item) -> bool:
+def _of_another_rule(item: Item, strange: dict[tuple[str, int], bool | int]) -> bool:
+    """Does a word stand in a swallowed line, behind a comment sign, in quotes? `strange`: lines with a word that is `=`
+    (True) or `#` (its column)."""
+    column = strange.get((item.span.file, item.span.line)) if item.span else None
+    if item.span and column and (column is True or item.span.column > column):
+        return True
     return bool({"=", '"', "'", "#", "\\"} & set(item.word)) or item.word.startswith(("{", "}", "$"))
 
 
