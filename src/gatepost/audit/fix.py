@@ -61,8 +61,11 @@ class _Work(Generic[T]):
 
     def _one_by_one(self, ready: list[Finding]) -> bool:
         """Make those of these fixes that do no harm; False: none."""
-        made = [self._round([finding]) for finding in ready]
-        return any(made)
+        made = False
+        for finding in ready:
+            now = next((each for each in self._ready() if _key(each) == _key(finding)), None)
+            made |= now is not None and self._round([now])
+        return made
 
     def _ready(self) -> list[Finding]:
         return [finding for finding in self.findings
@@ -115,8 +118,8 @@ class _Work(Generic[T]):
 
 
 def _key(finding: Finding) -> tuple[str, ...]:
-    """The same finding in two audits, wherever its line is by now."""
-    return finding.rule, finding.parameter, finding.service, finding.message
+    """The same finding with the same fix in two audits, wherever its line is by now."""
+    return finding.rule, finding.parameter, finding.service, finding.message, repr(finding.fix)
 
 
 def _concern(change: Change) -> tuple[str, str]:
