@@ -13,6 +13,7 @@ from typing import Any
 
 import gatepost.config.parameters as p
 from gatepost.audit.favour import Favour
+from gatepost.audit.subject import UNKNOWN
 from gatepost.audit.supposed import INDEXED, Read, Supposed, nothing
 from gatepost.config.parameter import Parameter, Word, split_list
 from gatepost.config.settings import Settings
@@ -57,9 +58,9 @@ def host(settings: Settings, read: Read = nothing, favoured: Favour | None = Non
     replaced: dict[str, str] = {"inet_interfaces": "127.0.0.1"}
     if not settings.is_set(p.GATEPOST_COMPATIBILITY):
         replaced["gatepost_compatibility"] = "postfix"
-    if not settings.is_set(p.MYHOSTNAME):
+    if _stands_in(settings, p.MYHOSTNAME):
         replaced["myhostname"] = f"mail.{settings.text('mydomain') if settings.is_set(p.MYDOMAIN) else DOMAIN}"
-    if not settings.is_set(p.MYNETWORKS):
+    if _stands_in(settings, p.MYNETWORKS):
         style = _text(settings, p.MYNETWORKS_STYLE)
         replaced["mynetworks"] = "127.0.0.1/32 [::1]/128" if style == "host" else "127.0.0.0/8 [::1]/128"
     if (_text(settings, p.MYORIGIN) or "").startswith("/"):
@@ -84,6 +85,13 @@ def host(settings: Settings, read: Read = nothing, favoured: Favour | None = Non
     if favoured is not None and favoured.told:
         lookups.suppose(favoured.told)
     return Host(told, lookups, hostname, domain, certificate)
+
+
+def _stands_in(settings: Settings, parameter: Parameter[Any]) -> bool:
+    """Is it not set, or only by the stand-in of a subject that was not told?"""
+    written = settings.written(parameter)
+    return not settings.is_set(parameter) or (
+        written is not None and not written.runs and written.text == UNKNOWN.get(parameter.name))
 
 
 def _is_said(settings: Settings, parameter: Parameter[Any]) -> bool:

@@ -29,6 +29,9 @@ from gatepost.span import ConfigError
 
 K = TypeVar("K")
 
+UNKNOWN = {"myhostname": "host.localdomain", "mynetworks": "127.0.0.0/8 [::1]/128"}
+"""What a host knows of itself when it is not told, and the auditor, on another one, cannot: a stand-in."""
+
 
 @dataclass(eq=False)
 class Subject:
@@ -59,7 +62,7 @@ class Subject:
     @cached_property
     def values(self) -> dict[str, Value]:
         """What main.cf sets, and the defaults of this version where they are not those of the newest."""
-        found = {name: Value(Located(text)) for name, text in features.defaults(self.version).items()}
+        found = {name: Value(Located(text)) for name, text in (UNKNOWN | features.defaults(self.version)).items()}
         return found | {name: Value(entry.value, entry.span) for name, entry in self.main_cf.last().items()}
 
     @cached_property
