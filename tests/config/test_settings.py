@@ -137,9 +137,3 @@ def test_lmtp_twins() -> None:
     assert p.lmtp(p.SMTP_HELO_NAME) is p.LMTP_LHLO_NAME
     assert p.lmtp(p.SMTP_TCP_PORT) is p.LMTP_TCP_PORT
     assert p.lmtp(p.RELAYHOST) is p.RELAYHOST
-
-
-def test_a_computed_default_that_comes_back_to_itself_is_an_error() -> None:
-    settings = Settings.of({"mynetworks_style": "${{$mynetworks} == {x} ? {host} : {subnet}}"})
-    with pytest.raises(ConfigError, match="unreasonable macro call nesting"):
-        settings.text("mynetworks")
