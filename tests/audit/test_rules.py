@@ -37,7 +37,9 @@ def place(finding: Finding, folder: Path) -> str:
 
 def found(folder: Path) -> list[Finding]:
     rule = folder.parent.name
-    read = subject(str(folder), postfix_version=options(folder).get("postfix-version", ""))
+    said = options(folder)
+    read = subject(str(folder), postfix_version=said.get("postfix-version", ""),
+                   dms_release=said.get("dms-release", ""))
     return [finding for finding in audit(read).findings if finding.rule == rule]
 
 

@@ -113,7 +113,8 @@ def test_a_template_is_said_to_be_one(tmp_path: Path, line: str) -> None:
 PLAIN = [
     "x = ${{$compatibility_level} <level {1} ? {yes} : {no}}", "a = inline:{{k = v}, {l = w}}",
     "b = ${stress?{1}:{20}}", "b2 = ${stress?{one}:{two}}",
-    "smtpd_forbidden_commands = CONNECT regexp:{{/^[^A-Z]/ Bogus}}", "# {{ not }} a %%template%% in a comment",
+    "smtpd_forbidden_commands = CONNECT regexp:{{/^[^A-Z]/ Bogus}}", "mydestination=$myhostname",
+    "# {{ not }} a %%template%% in a comment",
     "smtpd_client_restrictions = check_client_access cidr:{{!172.16.0.42 REJECT}}, reject", "c = $a ${b} $(a) $$HOME",
     "smtpd_banner = $myhostname ESMTP 100%% <hostmaster@example.org>", "recipient_delimiter = +-_", "FOO = bar",
     "relocated = static:user@example.org", "mailbox_command = /usr/bin/procmail -a \"$EXTENSION\" $USER",

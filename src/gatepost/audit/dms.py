@@ -11,14 +11,17 @@ from gatepost.audit.subject import Subject
 from gatepost.audit.version import version
 from gatepost.config.dms import effective
 from gatepost.config.dms.effective import Effective
-from gatepost.config.dms.folder import OVERRIDES
+from gatepost.config.dms.folder import MAIN, MASTER
+
+SAID = "--postfix-version"
+"""Subject.version_from when the operator said which Postfix it is."""
 
 
 def subject(named: str, *, release: str = "", env: str = "", postfix_version: str = "") -> Subject:
     """Read a folder. `release` as --dms-release has it, `env` a file of variables; "" for what is found. ConfigError:
     something cannot be read or is not in its syntax."""
     found = effective.read(named, release, env)
-    for name in OVERRIDES:
+    for name in (MAIN, MASTER):
         if name in found.folder.texts:
             template.check(found.folder.path(name), found.folder.texts[name])
     return of_effective(found, postfix_version)
@@ -27,7 +30,7 @@ def subject(named: str, *, release: str = "", env: str = "", postfix_version: st
 def of_effective(found: Effective, postfix_version: str = "") -> Subject:
     """The subject of a folder that has been understood."""
     postfix = version(postfix_version or found.release.postfix)
-    why = "--postfix-version" if postfix_version else f"docker-mailserver {found.release}"
+    why = SAID if postfix_version else f"docker-mailserver {found.release}"
     return Subject(dict(found.files), found.main_cf, found.master_cf, found.folder.volume, postfix, why,
                    assumptions=tuple(_assumptions(found)), docker=found)
 
@@ -37,6 +40,9 @@ def _assumptions(found: Effective) -> list[str]:
     if not found.release_from:
         said.append(f"nothing says which docker-mailserver this is: {found.release} is assumed "
                     "(--dms-release says otherwise)")
+    if found.folder.texts:
+        said.append("docker-mailserver reads the override files when a container is made: after a change it must be "
+                    "made anew, restarting it is not enough")
     for problem in found.unknown:
         text = f": {problem.text}" if problem.text else ""
         said.append(f"{problem.span}: {problem.message}{text}" if problem.span else problem.message + text)

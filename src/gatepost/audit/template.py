@@ -32,7 +32,7 @@ OF_LOCAL = frozenset(("DOMAIN", "EXTENSION", "HOME", "LOCAL", "LOGNAME", "ORIGIN
                       "SHELL", "USER"))
 """What local(8) sets in the environment of mailbox_command."""
 COMMAND = re.compile(r"\s*mailbox_command|\s|.*\bprocmail\b|.*\bdeliver\b|.*dovecot-lda\b")
-NAMED = re.compile(r"\s*\S*\$[{(]?\w+[})]?\S*\s*(?:=|$)")
+NAMED = re.compile(r"\s*[^\s=]*\$[{(]?\w+[})]?\S*\s*(?:=|$)")
 """A whole line, or a name before `=`, that a variable is to fill in."""
 
 

@@ -124,7 +124,7 @@ def _status(result: Result, wanted: Wanted) -> int:
 
 def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted, diffs: list[str]) -> Subject:
     """What --fix leaves, written; what it would write goes to `diffs`. What cannot be mended is said at once."""
-    from gatepost.audit.mend import mend, subject_of
+    from gatepost.audit.mend import consequences, mend, subject_of
     from gatepost.audit.texts import CannotWrite
     from gatepost.audit.write import diff, write
     from gatepost.report.shown import block, escaped
@@ -139,10 +139,13 @@ def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted, diffs: lis
         print(f"gatepost: {escaped(where)}{finding.rule} is not fixed: {escaped(why)}", file=sys.stderr)
     shown = diff(before, after)
     diffs.append(block(shown) if wanted.output is None or wanted.fix else shown)
+    for line in consequences(done):
+        print(f"gatepost: {escaped(line)}", file=sys.stderr)
     if not wanted.fix:
         return subject
     for replaced in write(before, after):
-        print(f"gatepost: {escaped(replaced.file)} is fixed; as it was: {escaped(replaced.backup)}", file=sys.stderr)
+        kept = f"fixed; as it was: {escaped(replaced.backup)}" if replaced.backup else "new"
+        print(f"gatepost: {escaped(replaced.file)} is {kept}", file=sys.stderr)
     return subject_of(done.after, subject)
 
 

@@ -12,6 +12,7 @@ from gatepost.audit.listener import Listener, Role, named
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.tls import OFF, OPTIONAL, is_wrapped, level
 from gatepost.audit.subject import Subject, together
+from gatepost.config.dms.effective import Effective
 from gatepost.span import Span
 
 AUTH = "smtpd_sasl_auth_enable"
@@ -61,12 +62,19 @@ def login_where_it_should_not_be(subject: Subject) -> Iterator[Finding]:
                       AUTH, here, fix=Fix("no login on port 25", (
                           SetValue(AUTH, "no", here or (str(same[0].smtpd) if others else "")),)))
     exposed = [each for each in subject.listeners if each not in strangers and not each.is_loopback
-               and offers_login(each) and _in_the_clear(each)]
+               and offers_login(each) and _in_the_clear(each) and not _without_certificate(subject, each)]
     for place, same in together((each.place(ONLY) or each.place(AUTH), each) for each in exposed).items():
         here = str(same[0].smtpd) if same[0].is_set_here(ONLY) or not same[0].is_set(ONLY) else ""
         where = here if same[0].is_set_here(ONLY) or (not same[0].is_set(ONLY) and same[0].is_set_here(AUTH)) else ""
         yield Finding("", Severity.HIGH, f"{named(same)} takes passwords in the clear: AUTH is offered without TLS",
                       place, ONLY, where, fix=Fix("login within TLS only", (SetValue(ONLY, "yes", where),)))
+
+
+def _without_certificate(subject: Subject, listener: Listener) -> bool:
+    """Has docker-mailserver switched TLS off because it was given no SSL_TYPE? TLS-01 says so: one cause, one rule."""
+    understood = subject.docker
+    return (isinstance(understood, Effective) and not understood.folder.environment.is_set("SSL_TYPE")
+            and level(listener) == OFF)
 
 
 def _in_the_clear(listener: Listener) -> bool:

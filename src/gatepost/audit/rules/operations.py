@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gatepost.audit.finding import Finding, Severity
 from gatepost.audit.rule import rule
-from gatepost.audit.rules import limits, outdated, twice
+from gatepost.audit.rules import docker, limits, outdated, twice
 from gatepost.audit.subject import Subject
 
 
@@ -16,13 +16,16 @@ def settings_for_tests_and_names_given_twice(subject: Subject) -> Iterator[Findi
 
     What: `soft_bounce = yes`; `smtpd_delay_reject = no` without a comment that says why; limits on clients switched off
     on a service for everybody; an entry of master.cf, or a parameter with another value, that is given twice; a
-    parameter that this version warns about or has no longer.
+    parameter that this version warns about or has no longer. Of docker-mailserver: a list in postfix-main.cf that
+    throws away what start-up puts into it, a line of postfix-master.cf that nothing reads, a parameter that is dropped,
+    a setting that something later replaces.
 
     Why: `soft_bounce` turns every refusal into "try again": spam is sent again for days, and nobody is told of a wrong
     address. Without delayed refusals nothing is logged of whom the mail was for, and recipient checks in early
     lists say nothing. The limits are what keeps one client from taking all processes (postconf(5)). Of what is given
     twice the last is in force, whatever the first says; parameters that are gone are silently not read
-    (DEPRECATION_README).
+    (DEPRECATION_README). docker-mailserver edits its lists first and reads the overrides then; postfix-master.cf goes
+    to `postconf -P` line by line, which takes no blank in a value and makes no service (its start-up scripts).
 
     Bad:
         soft_bounce = yes
@@ -37,3 +40,4 @@ def settings_for_tests_and_names_given_twice(subject: Subject) -> Iterator[Findi
     yield from limits.found(subject)
     yield from twice.found(subject)
     yield from outdated.found(subject)
+    yield from docker.found(subject)

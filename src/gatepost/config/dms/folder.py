@@ -154,6 +154,10 @@ class _Reading:
             text = path.read_bytes().decode("utf-8", "surrogateescape")
         except OSError as error:
             raise ConfigError(f"cannot open {path.name}: {error.strerror or error}", Span(str(path), 1)) from None
+        if "\0" in text:
+            at = text.index("\0")
+            line = text.count("\n", 0, at) + 1
+            raise ConfigError("this is not a text file: it has bytes that no configuration has", Span(str(path), line))
         self.sources[str(path)] = text
         return text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatepost.config.dms.release import Release
 from gatepost.config.located import BLANKS, Located
@@ -26,6 +26,10 @@ class Ignored(enum.Enum):
     BLANK = "has a blank in the value"
     LOST = "is the last line and has no line end"
     SERVICE = "names a service that does not exist"
+
+
+TWINS = {"smtps": "submissions", "submissions": "smtps"}
+"""The service on port 465 has the second name since v13."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def parse(file: str, text: str, release: Release) -> list[MasterLine]:
         read = _line(place)
         last = number == len(lines) and not line.endswith("\n")
         if last and read.ignored is None and not release.since("14.0"):
-            read = _ignored(place, Ignored.LOST, place)
+            read = replace(read, ignored=Ignored.LOST, ignored_span=place.span())
         found.append(read)
     return found
 
