@@ -30,7 +30,7 @@ from gatepost.audit.rule import RULES
 from gatepost.audit.run import audit
 from gatepost.audit.texts import CannotWrite
 from gatepost.audit.write import write
-from gatepost.config.dms.folder import OVERRIDES
+from gatepost.config.dms.names import OVERRIDES
 from tests.audit.test_rules import options
 from tests.config.dms.house import VOLUME, folder, override, places, understood, value
 

@@ -11,7 +11,7 @@ from gatepost.audit.subject import Subject
 from gatepost.audit.version import version
 from gatepost.config.dms import effective
 from gatepost.config.dms.effective import Effective
-from gatepost.config.dms.folder import MAIN, MASTER
+from gatepost.config.dms.names import MAIN, MASTER
 
 SAID = "--postfix-version"
 """Subject.version_from when the operator said which Postfix it is."""

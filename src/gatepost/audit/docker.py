@@ -28,8 +28,8 @@ from gatepost.audit.change import (
 )
 from gatepost.audit.texts import CannotWrite, Home, Texts
 from gatepost.config.dms.effective import Effective
-from gatepost.config.dms.folder import MAIN, MASTER, PATCHES
 from gatepost.config.dms.master_lines import TWINS, Ignored
+from gatepost.config.dms.names import MAIN, MASTER, PATCHES
 from gatepost.config.master import Service
 from gatepost.config.source import physical_lines
 from gatepost.span import Span

@@ -18,7 +18,7 @@ from gatepost.audit import template
 from gatepost.audit.subject import Subject
 from gatepost.audit.version import NEWEST, Version, version
 from gatepost.config import master, source
-from gatepost.config.dms import folder
+from gatepost.config.dms import names
 from gatepost.config.source import MainCf
 from gatepost.span import ConfigError, Span
 
@@ -57,7 +57,7 @@ def subjects(*paths: str, postfix_version: str = "", dms_release: str = "", env:
     groups: dict[str, list[str]] = {}
     for path in paths:
         place = Path(path)
-        in_place = place.name in (*CONFIGURATION, *folder.OVERRIDES)
+        in_place = place.name in (*CONFIGURATION, *names.OVERRIDES)
         home = str(place) if place.is_dir() else str(place.parent) if in_place else ""
         groups.setdefault(os.path.realpath(home) if home else "", []).append(path)
     return [subject(*(each[:1] if home else each), postfix_version=postfix_version, dms_release=dms_release, env=env)
@@ -78,7 +78,7 @@ def subject(*paths: str, postfix_version: str = "", dms_release: str = "", env: 
     place = places[0]
     if place.is_dir():
         return _of_directory(place, wanted)
-    if place.name in folder.OVERRIDES:
+    if place.name in names.OVERRIDES:
         return _docker_mailserver(place.parent, wanted)
     if place.name in CONFIGURATION and place.with_name("main.cf").exists():
         return _of_directory(place.parent, wanted)
@@ -89,7 +89,7 @@ def _of_directory(place: Path, wanted: Wanted) -> Subject:
     if (place / "main.cf").exists() and not wanted.dms_release:
         files = [file for file in (place / "main.cf", place / "master.cf") if file.exists()]
         return _of_files(files, wanted)
-    if wanted.dms_release or folder.recognised(str(place)):
+    if wanted.dms_release or names.recognised(str(place)):
         return _docker_mailserver(place, wanted)
     for inner in (place / "postfix", place / "etc" / "postfix"):
         if (inner / "main.cf").exists():

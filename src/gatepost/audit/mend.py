@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
+from typing import TYPE_CHECKING
 
-from gatepost.audit import dms, docker, run
-from gatepost.audit.docker import Overrides
+from gatepost.audit import run
 from gatepost.audit.edits import written
 from gatepost.audit.finding import Finding
 from gatepost.audit.fix import Fixed, fixed, fixed_texts
@@ -19,6 +19,9 @@ from gatepost.audit.rule import Rule
 from gatepost.audit.subject import Subject
 from gatepost.audit.texts import CannotWrite, Texts
 from gatepost.span import ConfigError
+
+if TYPE_CHECKING:
+    from gatepost.audit.docker import Overrides  # imported late: only its users pay for it
 
 
 def texts_of(subject: Subject) -> Texts:
@@ -30,7 +33,9 @@ def texts_of(subject: Subject) -> Texts:
 
 def subject_of(texts: Texts | Overrides, like: Subject) -> Subject:
     """The subject that these texts make, everything else as in another."""
-    if isinstance(texts, Overrides):
+    if not isinstance(texts, Texts):
+        from gatepost.audit import dms
+
         said = str(like.version) if like.version_from == dms.SAID else ""
         return dms.of_effective(texts.effective, said)
     files = {name: texts.files().get(name, text) for name, text in like.files.items()}
@@ -42,7 +47,9 @@ def mend(subject: Subject, rules: dict[str, Rule] | None = None, *,
          unsafe: bool = False) -> Fixed[Texts] | Fixed[Overrides]:
     """Fix what these rules (None: all) find. CannotWrite: the subject has no files to fix."""
     if subject.docker is not None:
-        return fixed(Overrides(subject.docker), lambda state: list(
+        from gatepost.audit import docker
+
+        return fixed(docker.Overrides(subject.docker), lambda state: list(
             run.audit(subject_of(state, subject), rules).findings), docker.written, unsafe=unsafe)
     return fixed_texts(texts_of(subject), lambda texts: list(run.audit(subject_of(texts, subject), rules).findings),
                        unsafe=unsafe)
@@ -50,9 +57,12 @@ def mend(subject: Subject, rules: dict[str, Rule] | None = None, *,
 
 def consequences(done: Fixed[Texts] | Fixed[Overrides]) -> tuple[str, ...]:
     """What the operator is to know besides the files: for docker-mailserver what to do next and what differs then."""
-    if isinstance(done.before, Overrides) and isinstance(done.after, Overrides):
-        return tuple(docker.consequences(done.before, done.after))
-    return ()
+    before, after = done.before, done.after
+    if isinstance(before, Texts) or isinstance(after, Texts):
+        return ()
+    from gatepost.audit import docker
+
+    return tuple(docker.consequences(before, after))
 
 
 def mended(subject: Subject) -> Callable[[Finding], Mapping[str, str]]:
@@ -61,7 +71,9 @@ def mended(subject: Subject) -> Callable[[Finding], Mapping[str, str]]:
         changes = finding.fix.changes if finding.fix else ()
         try:
             if subject.docker is not None:
-                overrides = Overrides(subject.docker)
+                from gatepost.audit import docker
+
+                overrides = docker.Overrides(subject.docker)
                 old, new = overrides.files(), reduce(lambda state, change: docker.written(change, state), changes,
                                                      overrides).files()
             else:

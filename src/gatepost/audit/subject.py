@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import gatepost.config.parameters as p
 from gatepost.audit import features
@@ -26,6 +26,9 @@ from gatepost.config.master import MasterCf, Service
 from gatepost.config.settings import Settings, Value
 from gatepost.config.source import MainCf
 from gatepost.span import ConfigError
+
+if TYPE_CHECKING:
+    from gatepost.config.dms.effective import Effective
 
 K = TypeVar("K")
 
@@ -50,7 +53,7 @@ class Subject:
     version_from: str = ""
     master_assumed: bool = False
     assumptions: tuple[str, ...] = ()
-    docker: Any = None
+    docker: Effective | None = None
     _tables: dict[str, Table] = field(default_factory=dict, repr=False)
     _read: dict[str, tuple[str, str] | None] = field(default_factory=dict, repr=False)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatepost.config.dms import effective, folder
+from gatepost.config.dms import effective, folder, names
 from gatepost.config.dms.master_lines import Ignored
 from gatepost.config.dms.release import NEWEST, RELEASES, release
 from gatepost.span import ConfigError
@@ -162,15 +162,15 @@ def test_an_environment_file_may_be_named(tmp_path: Path) -> None:
 
 def test_folders_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
-    assert not folder.recognised(str(tmp_path / "plain"))
+    assert not names.recognised(str(tmp_path / "plain"))
     (tmp_path / "plain" / "postfix-main.cf").write_text("")
-    assert folder.recognised(str(tmp_path / "plain"))
+    assert names.recognised(str(tmp_path / "plain"))
     (tmp_path / "plain" / "main.cf").write_text("")
-    assert not folder.recognised(str(tmp_path / "plain"))
-    assert folder.recognised(house.folder(tmp_path / "root"))
+    assert not names.recognised(str(tmp_path / "plain"))
+    assert names.recognised(house.folder(tmp_path / "root"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "compose.yaml").write_text("services: {web: {image: nginx}}")
-    assert not folder.recognised(str(tmp_path / "other"))
+    assert not names.recognised(str(tmp_path / "other"))
 
 
 def test_a_main_that_does_not_read_is_said(tmp_path: Path) -> None:

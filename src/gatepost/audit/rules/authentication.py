@@ -12,7 +12,6 @@ from gatepost.audit.listener import Listener, Role, named
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.tls import OFF, OPTIONAL, is_wrapped, level
 from gatepost.audit.subject import Subject, together
-from gatepost.config.dms.effective import Effective
 from gatepost.span import Span
 
 AUTH = "smtpd_sasl_auth_enable"
@@ -72,8 +71,7 @@ def login_where_it_should_not_be(subject: Subject) -> Iterator[Finding]:
 
 def _without_certificate(subject: Subject, listener: Listener) -> bool:
     """Has docker-mailserver switched TLS off because it was given no SSL_TYPE? TLS-01 says so: one cause, one rule."""
-    understood = subject.docker
-    return (isinstance(understood, Effective) and not understood.folder.environment.is_set("SSL_TYPE")
+    return (subject.docker is not None and not subject.docker.folder.environment.is_set("SSL_TYPE")
             and level(listener) == OFF)
 
 

@@ -16,8 +16,8 @@ from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
 from gatepost.audit.rules.written import postfix_names
 from gatepost.audit.subject import Subject
 from gatepost.config.dms.effective import Effective
-from gatepost.config.dms.folder import RECEIVE_ACCESS, SEND_ACCESS
 from gatepost.config.dms.master_lines import TWINS, Ignored, MasterLine
+from gatepost.config.dms.names import RECEIVE_ACCESS, SEND_ACCESS
 from gatepost.config.dms.startup import INJECTED
 from gatepost.config.source import Entry
 
@@ -27,7 +27,7 @@ RECIPIENT = "smtpd_recipient_restrictions"
 def found(subject: Subject) -> Iterator[Finding]:
     """Every trap the override files fell into."""
     understood = subject.docker
-    if not isinstance(understood, Effective):
+    if understood is None:
         return
     yield from _lost(subject, understood)
     for line in understood.master_lines:
@@ -44,7 +44,7 @@ def found(subject: Subject) -> Iterator[Finding]:
 def misspelt(subject: Subject) -> Iterator[Finding]:
     """Parameters that docker-mailserver drops because their names are misspelt: findings of LST-01."""
     understood = subject.docker
-    if isinstance(understood, Effective):
+    if understood is not None:
         yield from (_dropped(understood, entry) for entry in understood.dropped if _near(entry.name))
 
 

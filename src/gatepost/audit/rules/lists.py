@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gatepost.audit.finding import Finding, Severity
 from gatepost.audit.rule import rule
-from gatepost.audit.rules import acting, docker, names
+from gatepost.audit.rules import acting, names
 from gatepost.audit.subject import Subject
 
 
@@ -34,7 +34,10 @@ def names_that_postfix_does_not_know(subject: Subject) -> Iterator[Finding]:
     """
     yield from names.restrictions(subject)
     yield from names.parameters(subject)
-    yield from docker.misspelt(subject)
+    if subject.docker is not None:
+        from gatepost.audit.rules import docker  # only its users pay for it
+
+        yield from docker.misspelt(subject)
 
 
 @rule("LST-02", Severity.MEDIUM)

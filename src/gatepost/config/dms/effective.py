@@ -16,8 +16,9 @@ from gatepost.config.check import HONOURED_PER_TRANSPORT, IGNORED_PER_TRANSPORT,
 from gatepost.config.dms import folder as folders
 from gatepost.config.dms import master_lines, patches, startup
 from gatepost.config.dms import release as releases
-from gatepost.config.dms.folder import MAIN, MASTER, PATCHES, Folder
+from gatepost.config.dms.folder import Folder
 from gatepost.config.dms.master_lines import Ignored, MasterLine
+from gatepost.config.dms.names import MAIN, MASTER, OVERRIDES, PATCHES
 from gatepost.config.dms.release import Release
 from gatepost.config.dms.state import State
 from gatepost.config.load import Configuration
@@ -57,7 +58,7 @@ class Effective:
         """The same folder with other override files, by file name."""
         gone = frozenset(self.folder.texts) - frozenset(texts)
         sources = {file: text for file, text in self.folder.sources.items()
-                   if file not in {self.folder.path(name) for name in folders.OVERRIDES}}
+                   if file not in {self.folder.path(name) for name in OVERRIDES}}
         sources = {self.folder.path(name): text for name, text in texts.items()} | sources
         folder = replace(self.folder, texts=dict(texts), files=(self.folder.files - gone) | frozenset(texts),
                          sources=sources)
@@ -116,7 +117,7 @@ def effective(found: Folder, release: Release) -> Effective:
     work.patches()
     entries = tuple(work.entries())
     text = found.sources
-    files = {found.path(name): found.texts[name] for name in folders.OVERRIDES if name in found.texts}
+    files = {found.path(name): found.texts[name] for name in OVERRIDES if name in found.texts}
     files |= {name: text[name] for name in text if name not in files}
     files |= {names["main"]: main_text, names["master"]: master_text}
     problems = work.override.problems if work.override else ()

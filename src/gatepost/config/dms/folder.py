@@ -1,4 +1,4 @@
-"""Is this a docker-mailserver folder, and which files of it count? Its config volume, compose file and environment.
+"""Which files of a docker-mailserver folder count? Its config volume, compose file and environment.
 
 An operator may name the folder of the compose file (the volume is then what the compose file mounts, or
 docker-data/dms/config, or config) or the volume itself (a compose file is then looked for above it). This file must not
@@ -14,22 +14,13 @@ from typing import TYPE_CHECKING
 
 from gatepost.config.dms import environment
 from gatepost.config.dms.environment import Environment, Variable
+from gatepost.config.dms.names import ENV_FILES, OVERRIDES, VOLUME_FILES, VOLUMES, compose_files
 from gatepost.config.problem import Problem
 from gatepost.span import ConfigError, Span
 
 if TYPE_CHECKING:
     from gatepost.config.dms.compose import Compose
 
-COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-MAIN, MASTER, PATCHES = "postfix-main.cf", "postfix-master.cf", "user-patches.sh"
-OVERRIDES = (MAIN, MASTER, PATCHES)
-SEND_ACCESS, RECEIVE_ACCESS = "postfix-send-access.cf", "postfix-receive-access.cf"
-VOLUME_FILES = (*OVERRIDES, SEND_ACCESS, RECEIVE_ACCESS, "postfix-accounts.cf", "postfix-virtual.cf",
-                "postfix-regexp.cf", "postfix-aliases.cf", "postfix-relaymap.cf", "postfix-sasl-password.cf",
-                "dovecot-quotas.cf")
-VOLUMES = ("docker-data/dms/config", "config")
-"""Where the volume is, below the compose file, when the compose file does not say."""
-ENV_FILES = ("mailserver.env", "env-mailserver", "docker-mailserver.env")
 LEVELS_UP = 3
 
 
@@ -50,20 +41,6 @@ class Folder:
     def path(self, name: str) -> str:
         """The path of a file of the volume, whether it exists or not."""
         return str(Path(self.volume) / name)
-
-
-def recognised(named: str) -> bool:
-    """Does the folder look like docker-mailserver's? A main.cf in it means that it is Postfix's own."""
-    place = Path(named)
-    if not place.is_dir() or (place / "main.cf").exists():
-        return False
-    if any((place / name).is_file() for name in VOLUME_FILES):
-        return True
-    if any((place / volume / name).is_file() for volume in VOLUMES for name in VOLUME_FILES):
-        return True
-    if (place / VOLUMES[0]).is_dir() or any((place / name).is_file() for name in ENV_FILES):
-        return True
-    return any(_compose_in(place))
 
 
 def find(named: str, env: str = "") -> Folder:
@@ -130,18 +107,6 @@ def _volume(place: Path, root: Path, found: Compose | None) -> Path:
     return place / (found.config or VOLUMES[0])
 
 
-def _compose_in(place: Path) -> list[Path]:
-    return [place / name for name in COMPOSE_FILES if (place / name).is_file()
-            and any(known in _bytes(place / name) for known in (b"docker-mailserver", b"/mailserver"))]
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
 class _Reading:
     """Files as they are read, remembered by path."""
 
@@ -162,7 +127,7 @@ class _Reading:
         return text
 
     def compose(self, place: Path) -> Compose | None:
-        return next((found for path in _compose_in(place) if (found := self.compose_file(path)) is not None), None)
+        return next((found for path in compose_files(place) if (found := self.compose_file(path)) is not None), None)
 
     def compose_file(self, path: Path) -> Compose | None:
         from gatepost.config.dms import compose  # the YAML library only where there is YAML

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from gatepost.config.dms import release as releases
 from gatepost.config.dms.environment import Environment
-from gatepost.config.dms.folder import RECEIVE_ACCESS, SEND_ACCESS, Folder
+from gatepost.config.dms.folder import Folder
+from gatepost.config.dms.names import RECEIVE_ACCESS, SEND_ACCESS
 from gatepost.config.dms.release import Release
 from gatepost.config.problem import Problem
 
