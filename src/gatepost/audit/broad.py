@@ -10,11 +10,14 @@ import ipaddress
 import re
 
 from gatepost.audit.flow import Item, May, Reader, Who
+from gatepost.audit.networks import Network, is_inside, network_of
 from gatepost.audit.table import Row
 
 SAID = ("check_helo_access", "check_sender_access", "check_recipient_access", "check_etrn_access")
 """Checks of what a client says, and may lie about."""
 ADDRESSES_V4, ADDRESSES_V6 = 16, 32  # prefixes shorter than these are no longer somebody's own network
+CONTAINERS = ipaddress.IPv4Network("172.16.0.0/12")
+"""Where container networks are made when nobody says otherwise."""
 
 
 def whom(item: Item, reader: Reader) -> str:
@@ -52,33 +55,19 @@ def _is_broad(row: Row) -> bool:
     """Does the key stand for more than somebody's own network?"""
     if not row.key:
         return True
-    if is_wide(row.key):
-        return True
-    return row.key.startswith("/") and bool(re.match(r"/\^?\.?\*?\$?/|/\./", row.key))
+    network = network_of(row.key)
+    if network is not None:
+        return is_wide(network)
+    return bool(re.fullmatch(r"\d{1,3}\.?|/\^?\.?\*?\$?/|/\./", row.key))
 
 
-def is_wide(network: str) -> bool:
-    """Is it a network (in any of Postfix's notations) that nobody has to himself?"""
-    text = network.strip("[]").replace("]/", "/")
-    try:
-        found = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return bool(re.fullmatch(r"\d{1,3}\.?", text))
-    if found.is_private and found.prefixlen:
-        return False
-    return found.prefixlen < (ADDRESSES_V4 if found.version == 4 else ADDRESSES_V6)
+def is_wide(network: Network) -> bool:
+    """Is it a network of the Internet that nobody has to himself?"""
+    return not is_inside(network) and network.prefixlen < (ADDRESSES_V4 if network.version == 4 else ADDRESSES_V6)
 
 
-CONTAINERS = ipaddress.ip_network("172.16.0.0/12")
-"""Where container networks are made when nobody says otherwise."""
-
-
-def is_of_containers(network: str) -> bool:
+def is_of_containers(network: Network) -> bool:
     """Is it a whole network of containers, or the gateway of one, which stands for clients whose address got lost?"""
-    try:
-        found = ipaddress.ip_network(network.strip("[]").replace("]/", "/"), strict=False)
-    except ValueError:
+    if not isinstance(network, ipaddress.IPv4Network) or not network.overlaps(CONTAINERS):
         return False
-    if found.version != 4 or not found.overlaps(CONTAINERS):
-        return False
-    return found.prefixlen <= 16 or str(found).endswith(".0.1/32")
+    return 8 < network.prefixlen <= 16 or str(network).endswith(".0.1/32")

@@ -9,6 +9,7 @@ from gatepost.audit.change import SetValue
 from gatepost.audit.finding import Confidence, Finding, Fix, Severity
 from gatepost.audit.nearest import Names
 from gatepost.audit.rule import rule
+from gatepost.audit.rules.turns import DATA
 from gatepost.audit.rules.written import Setting, kind, postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.config.parameter import DECLARED
@@ -128,8 +129,8 @@ def reference_to_nothing(subject: Subject) -> Iterator[Finding]:
         told: set[str] = set()
         for found in REFERENCE.finditer(setting.value.text):
             name = found[found.lastindex or 1]
-            if name in here or name in told:
-                continue
+            if name in here or name in told or (setting.name == DATA and setting.value.text == found[0]):
+                continue  # the last is PIPE-07's
             told.add(name)
             names = names or Names(everywhere)  # not before one is needed
             near = names.nearest(name)

@@ -10,6 +10,7 @@ from gatepost.audit.change import AddItems, Change, DropItems, RemoveSetting, Re
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
 from gatepost.audit.flow import Item, May, Who
 from gatepost.audit.listener import Listener, Role, named
+from gatepost.audit.networks import taken
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.turns import (
     CHECK,
@@ -50,7 +51,7 @@ def pipelining_check_stands_behind_a_broad_permit(subject: Subject) -> Iterator[
     for spot in spots(subject):
         if spot.list.name == DATA and spot.listener.public and spot.item.reached and not spot.item.warned:
             for item in spot.list.permits_before(spot.item):
-                strangers = _strangers(spot.listener, item)
+                strangers = _strangers(subject, spot.listener, item)
                 if strangers:
                     found.setdefault(item.span, []).append((spot, item, strangers))
     for group in found.values():
@@ -67,9 +68,10 @@ def pipelining_check_stands_behind_a_broad_permit(subject: Subject) -> Iterator[
                       (Note("the check", spot.item.span),))
 
 
-def _strangers(listener: Listener, item: Item) -> str:
+def _strangers(subject: Subject, listener: Listener, item: Item) -> str:
     if item.name == "permit_mynetworks":
-        wide = [word.text for word in listener.value(p.MYNETWORKS, ()) if is_wide(word.text)]
+        wide = [each.word for each in taken(listener.value(p.MYNETWORKS, ()), subject)
+                if each.network is not None and is_wide(each.network)]
         return f"everybody ({wide[0]} is in mynetworks)" if wide else ""
     return whom(item, listener.reader)
 
@@ -124,8 +126,8 @@ def override_drops_the_pipelining_check(subject: Subject) -> Iterator[Finding]:
     main = [spot for spot in spots(subject) if spot.list.name == DATA and not spot.holder and not spot.item.warned]
     for place, listeners in together((listener.place(DATA), listener) for listener in lost).items():
         listener = listeners[0]
-        if is_in_force(listener, subject) and not _main_has_it(subject):
-            continue
+        if is_in_force(listener, subject) and not _main_has_it(subject) and not is_variable(listener):
+            continue  # nothing is lost
         holder = listener.holder(DATA)
         empty = "is empty" if not listener.list(DATA).items else f"has no {CHECK}"
         what = "its override of" if holder else "the variable in"

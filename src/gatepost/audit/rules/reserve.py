@@ -10,6 +10,7 @@ from gatepost.audit.change import AddItems, RemoveSetting, ReplaceItem
 from gatepost.audit.finding import Confidence, Finding, Fix, Severity
 from gatepost.audit.flow import Item, Who
 from gatepost.audit.listener import Listener, Role, named
+from gatepost.audit.networks import taken
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.relaying import RECIPIENT, RELAY, barrier
 from gatepost.audit.subject import Subject, together
@@ -151,7 +152,8 @@ def policy_server_is_not_asked_about_strangers(subject: Subject) -> Iterator[Fin
     found: list[tuple[tuple[Span | None, str], Listener]] = []
     for listener in subject.public:
         if listener.role is not Role.MX or not any(
-                is_of_containers(word.text) for word in listener.value(p.MYNETWORKS, ())):
+                each.network is not None and is_of_containers(each.network)
+                for each in taken(listener.value(p.MYNETWORKS, ()), subject)):
             continue
         for name in (RELAY, RECIPIENT, "smtpd_data_restrictions", "smtpd_end_of_data_restrictions"):
             listed = listener.list(name)

@@ -10,6 +10,7 @@ from gatepost.audit.change import Change, RemoveSetting, SetValue
 from gatepost.audit.features import BARE_NEWLINE_NOTE, BARE_NEWLINE_WORDS
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
 from gatepost.audit.listener import Listener, named
+from gatepost.audit.networks import by_item, taken
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.turns import CHECK, DATA, is_in_force
 from gatepost.audit.subject import Subject, together
@@ -132,17 +133,18 @@ def strangers_may_smuggle(subject: Subject) -> Iterator[Finding]:
     Fix: Leave it empty, or name exact addresses.
     """
     closed = [listener for listener in subject.public if not is_open(listener, subject)]
-    words = together((word, listener) for listener in closed
-                     for word in listener.value(p.SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS, ())
-                     if word.span is not None and (is_wide(word.text) or is_of_containers(word.text)))
-    for word, listeners in words.items():
-        listener = listeners[0]
+    items = together(((each.span, each), listener) for listener in closed
+                     for each in by_item(taken(listener.value(p.SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS, ()), subject))
+                     if each.span is not None and each.network is not None
+                     and (is_wide(each.network) or is_of_containers(each.network)))
+    for (span, each), listeners in items.items():
+        assert each.network is not None, "it was looked at"
+        listener, wide = listeners[0], is_wide(each.network)
         explicit = listener.is_set(EXCLUSIONS)
         via = "" if explicit else " (it is $mynetworks by default)"
-        message = f"clients in {word.text} may smuggle messages in: {EXCLUSIONS} holds it{via}"
-        severity = Severity.HIGH if explicit or is_wide(word.text) else Severity.MEDIUM
-        confidence = Confidence.HIGH if is_wide(word.text) else Confidence.MEDIUM
-        yield Finding("", severity, message, word.span, EXCLUSIONS, listener.holder(EXCLUSIONS), confidence,
+        message = f"clients in {each.word} may smuggle messages in: {EXCLUSIONS} holds it{via}"
+        yield Finding("", Severity.HIGH if explicit or wide else Severity.MEDIUM, message, span, EXCLUSIONS,
+                      listener.holder(EXCLUSIONS), Confidence.HIGH if wide else Confidence.MEDIUM,
                       Fix("exempt nobody", (SetValue(EXCLUSIONS, "", listener.holder(EXCLUSIONS)),)))
 
 
