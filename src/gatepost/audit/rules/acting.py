@@ -9,6 +9,7 @@ from gatepost.audit.change import SetValue
 from gatepost.audit.finding import Finding, Fix, Severity
 from gatepost.audit.flow import BARRIERS, Item, Kind, RestrictionList
 from gatepost.audit.listener import Listener, named
+from gatepost.audit.rules.written import lists
 from gatepost.audit.subject import Subject
 from gatepost.policy.restriction import Needs, Takes
 from gatepost.policy.restrictions import RESTRICTIONS
@@ -26,8 +27,8 @@ RELAY_CHECKS = ("reject_unauth_destination", "defer_unauth_destination")  # RLY-
 def found(subject: Subject) -> Iterator[Finding]:
     """Every finding, one for each place in the files."""
     seen: dict[tuple[object, str], Finding] = {}
-    for listener in subject.listeners:
-        for listed in listener.lists:
+    for listed, listeners in lists(subject):
+        for listener in {each.delays_reject: each for each in reversed(listeners)}.values():
             for finding in _in_list(listener, listed):
                 seen.setdefault((finding.span, finding.message), finding)
     yield from seen.values()
@@ -36,8 +37,9 @@ def found(subject: Subject) -> Iterator[Finding]:
 
 def _in_list(listener: Listener, listed: RestrictionList) -> Iterator[Finding]:
     unreached = False
+    here = listener.name if listener.is_set_here(listed.name) else ""
     for item in listed.every:
-        service = listener.name if listener.is_set_here(listed.name) and not item.path else ""
+        service = "" if item.path else here
         if item.span is None:
             continue
         if item.ended_by is not None:
@@ -106,14 +108,14 @@ def _stage(listener: Listener, listed: RestrictionList, item: Item, needs: Needs
 def _without_helo(subject: Subject) -> Iterator[Finding]:
     """HELO checks that a client gets around by not saying HELO: one finding for each list."""
     seen: dict[object, tuple[Item, RestrictionList, list[Listener]]] = {}
-    for listener in subject.listeners:
-        if listener.value(p.SMTPD_HELO_REQUIRED, False) or not listener.public:
+    for listed, every in lists(subject):
+        if listed.name != "smtpd_helo_restrictions":
             continue
-        listed = listener.list("smtpd_helo_restrictions")
-        for item in listed.every:
-            if item.declared and item.declared.needs & Needs.HELO and item.refuses and item.reached and item.span:
-                seen.setdefault(item.span, (item, listed, []))[2].append(listener)
-                break
+        free = [each for each in every if each.public and not each.value(p.SMTPD_HELO_REQUIRED, False)]
+        item = next((item for item in listed.every if item.declared and item.declared.needs & Needs.HELO
+                     and item.refuses and item.reached and item.span), None)
+        if free and item:
+            seen.setdefault(item.span, (item, listed, []))[2].extend(free)
     for item, listed, listeners in seen.values():
         yield Finding("", Severity.MEDIUM, f"{item.word} in {listed.name} is got around by not saying HELO: "
                       f"smtpd_helo_required is no for {named(listeners)}", item.span, listed.name,

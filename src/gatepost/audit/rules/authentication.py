@@ -11,6 +11,7 @@ from gatepost.audit.flow import Item, RestrictionList, Who
 from gatepost.audit.listener import Listener, Role, named
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.tls import OFF, OPTIONAL, is_wrapped, level
+from gatepost.audit.rules.written import lists
 from gatepost.audit.subject import Subject, together
 from gatepost.span import Span
 
@@ -110,11 +111,10 @@ def senders_that_users_do_not_own(subject: Subject) -> Iterator[Finding]:
     Fix: First in the sender list of the submission services, with maps; docker-mailserver: SPOOF_PROTECTION=1.
     """
     checks: dict[Span, list[tuple[Listener, RestrictionList, Item]]] = {}
-    for listener in subject.listeners:
-        for listed in listener.lists:
-            for item in listed.find(*CHECKS):
-                if item.span is not None and item.reached:
-                    checks.setdefault(item.span, []).append((listener, listed, item))
+    for listed, listeners in lists(subject):
+        for item in listed.find(*CHECKS):
+            if item.span is not None and item.reached:
+                checks.setdefault(item.span, []).extend((listener, listed, item) for listener in listeners)
     for found in checks.values():
         yield from _check(found)
     users = [each for each in subject.listeners if each.role in (Role.SUBMISSION, Role.SMTPS) and not each.is_loopback

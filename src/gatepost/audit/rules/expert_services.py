@@ -27,7 +27,10 @@ def words_behind(service: Service) -> tuple[Located, ...]:
     at = 0
     while at < len(service.args) and (option := service.args[at].text).startswith("-"):
         at += 1 + (len(option) == 2 and option[1] in "o" + OPTIONS_WITH_ARGUMENT)
-    return service.args[at:]
+    rest = service.args[at:]
+    if command(service) in ("smtp", "lmtp"):  # smtp(8): flags=DORX
+        rest = tuple(word for word in rest if not word.text.startswith("flags="))
+    return rest
 
 
 @rule("EXP-02", Severity.HIGH)

@@ -10,7 +10,7 @@ from gatepost.audit.flow import Kind
 from gatepost.audit.nearest import Names
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.expert_values import in_force
-from gatepost.audit.rules.written import postfix_names, settings
+from gatepost.audit.rules.written import lists, postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.config.unsupported import UNSUPPORTED
 from gatepost.span import ConfigError, Span
@@ -51,17 +51,16 @@ def table_of_no_kind(subject: Subject) -> Iterator[Finding]:
                     told.add(span)
                     yield Finding("", Severity.HIGH, f"{problem} in {setting.name}{setting.where}", span, setting.name,
                                   setting.service, fix=Fix("write type:name"))
-    for listener in subject.listeners:
-        for listed in listener.lists:
-            for item in listed.every:
-                spec = item.word if item.kind is Kind.TABLE else item.argument if item.table else ""
-                span_here = item.span if item.kind is Kind.TABLE else item.argument_span
-                if not spec or ":" not in spec or span_here is None or span_here in told:
-                    continue
-                if problem := bad_table(spec):
-                    told.add(span_here)
-                    yield Finding("", Severity.HIGH, f"{problem} in {listed.name}", span_here, listed.name,
-                                  fix=Fix("write type:name"))
+    for listed, _ in lists(subject):
+        for item in listed.every:
+            spec = item.word if item.kind is Kind.TABLE else item.argument if item.table else ""
+            span_here = item.span if item.kind is Kind.TABLE else item.argument_span
+            if not spec or ":" not in spec or span_here is None or span_here in told:
+                continue
+            if problem := bad_table(spec):
+                told.add(span_here)
+                yield Finding("", Severity.HIGH, f"{problem} in {listed.name}", span_here, listed.name,
+                              fix=Fix("write type:name"))
 
 
 def bad_table(spec: str) -> str:

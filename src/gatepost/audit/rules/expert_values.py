@@ -20,16 +20,13 @@ YES, NO = ("true", "on", "1", "enable", "enabled", "y", "ja", "oui"), ("false", 
 BARE_NEWLINE = "smtpd_forbid_bare_newline"  # SMUG-02 judges its words, by version
 REFERENCE = re.compile(r"(?<!\$)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}|\(([A-Za-z_]\w*)\))")
 OF_A_DELIVERY = re.compile(r"_command|_footer$|_reply$|_path$|_filter$|luser_relay|debugger|_template|_directory$"
-                           r"|_checks$|_transport_maps$|_command_maps$|mailbox_(base|command)|_size_notice|_notice")
+                           r"|_checks$|_transport_maps$|_command_maps$|mailbox_(base|command)|^proxy_(read|write)_maps$|_size_notice|_notice")
 """Parameters whose $names may be attributes of a message, a delivery or a session."""
 
 
 def in_force(subject: Subject, setting: Setting) -> Settings:
     """What is in force where a setting stands."""
-    for service in subject.services if setting.service else ():
-        if str(service) == setting.service:
-            return subject.settings(service)
-    return subject.main
+    return subject.main if setting.entry is None else subject.settings(setting.entry)
 
 
 def _is_spoilt(setting: Setting) -> bool:
@@ -123,7 +120,8 @@ def reference_to_nothing(subject: Subject) -> Iterator[Finding]:
     names: Names | None = None
     for setting in settings(subject):
         declared = DECLARED.get(setting.name)
-        if OF_A_DELIVERY.search(setting.name) or (declared is not None and declared.raw):
+        if "$" not in setting.value.text or OF_A_DELIVERY.search(setting.name) or (
+                declared is not None and declared.raw):
             continue
         here = everywhere if not setting.service else everywhere | set(in_force(subject, setting).names())
         told: set[str] = set()

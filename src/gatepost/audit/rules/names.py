@@ -16,7 +16,7 @@ from gatepost.audit.finding import Confidence, Finding, Fix, Severity
 from gatepost.audit.flow import WARN, Item, Kind
 from gatepost.audit.listener import Listener, named
 from gatepost.audit.nearest import Names
-from gatepost.audit.rules.written import Setting, own_names, postfix_names, settings
+from gatepost.audit.rules.written import Setting, lists, own_names, postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.policy.restrictions import RESTRICTIONS
 from gatepost.span import Span
@@ -28,19 +28,18 @@ WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
 
 def restrictions(subject: Subject) -> Iterator[Finding]:
     """Words in restriction lists that are no restriction, or none any more."""
-    groups: dict[tuple[Span | None, str], list[tuple[Item, Listener]]] = {}
-    for listener in subject.listeners:
-        for listed in listener.lists:
-            strange = {(item.span.file, item.span.line): "=" in item.word or item.span.column
-                       for item in listed.every if item.span is not None and item.word in ("=", "#")}
-            for item in listed.every:
-                if item.span is not None and not _of_another_rule(item, strange):
-                    groups.setdefault((item.span, listed.name), []).append((item, listener))
+    groups: dict[tuple[Span | None, str], list[tuple[Item, list[Listener]]]] = {}
+    for listed, listeners in lists(subject):
+        strange = {(item.span.file, item.span.line): "=" in item.word or item.span.column
+                   for item in listed.every if item.span is not None and item.word in ("=", "#")}
+        for item in listed.every:
+            if item.span is not None and not _of_another_rule(item, strange):
+                groups.setdefault((item.span, listed.name), []).append((item, listeners))
     told: set[Span | None] = set()
     for (span, name), pairs in groups.items():
         if span not in told:
             item = next((item for item, _ in pairs if item.reached), pairs[0][0])
-            for finding in _restriction(subject, item, name, [listener for _, listener in pairs]):
+            for finding in _restriction(subject, item, name, [each for _, listeners in pairs for each in listeners]):
                 told.add(span)
                 yield finding
 
@@ -106,8 +105,8 @@ def _restriction_names() -> Names:
 def parameters(subject: Subject) -> Iterator[Finding]:
     """Parameters that are none, or not yet in this version."""
     known, tables = own_names(subject)
-    known |= {item.word for listener in subject.listeners for listed in listener.lists
-              for item in listed.every if item.kind is Kind.UNKNOWN}  # restrictions() tells about them
+    known |= {item.word for listed, _ in lists(subject)  # restrictions() tells about them
+              for item in listed.every if item.kind is Kind.UNKNOWN}
     reported: set[str] = set()
     for setting in settings(subject):
         name = setting.name

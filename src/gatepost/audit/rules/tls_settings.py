@@ -117,14 +117,9 @@ def _by_level(subject: Subject, setting: Setting, program: str, enforces: bool) 
 
 def _level(subject: Subject, setting: Setting, level: str) -> str:
     """The security level that is set where an older parameter is, "" when none is."""
-    for service in subject.services:
-        if str(service) == setting.service:
-            try:
-                return (subject.settings(service).text(level) or "").strip()
-            except ConfigError:
-                return ""
+    here = subject.main if setting.entry is None else subject.settings(setting.entry)
     try:
-        return (subject.main.text(level) or "").strip()
+        return (here.text(level) or "").strip()
     except ConfigError:
         return ""
 

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 import gatepost.config.parameters as p
 from gatepost.audit import features
+from gatepost.audit.flow import RestrictionList
+from gatepost.audit.listener import Listener
 from gatepost.audit.subject import Subject, command
 from gatepost.config import check, expand
 from gatepost.config.located import Located
+from gatepost.config.master import Service
 from gatepost.config.parameter import DECLARED, Parameter, split_list
 from gatepost.config.unsupported import UNSUPPORTED
 from gatepost.span import ConfigError, Span
@@ -23,13 +26,14 @@ from gatepost.span import ConfigError, Span
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting in force where it stands: `value` as written, `span` the place of its name, `service` `name/type`
-    ("" for main.cf), `program` what that service runs."""
+    ("" for main.cf), `program` what that service runs, `entry` the service itself."""
 
     name: str
     value: Located
     span: Span
     service: str = ""
     program: str = ""
+    entry: Service | None = None
 
     def words(self) -> list[tuple[str, Span]]:
         """The words of the value with their places."""
@@ -46,8 +50,19 @@ def settings(subject: Subject) -> Iterator[Setting]:
     for entry in subject.main_cf.last().values():
         yield Setting(entry.name, entry.value, entry.span)
     for service in () if subject.master_assumed else subject.services:
+        name, program = str(service), command(service)
         for override in {each.name: each for each in service.overrides}.values():
-            yield Setting(override.name, override.value, override.span, str(service), command(service))
+            yield Setting(override.name, override.value, override.span, name, program, service)
+
+
+def lists(subject: Subject) -> list[tuple[RestrictionList, list[Listener]]]:
+    """Every restriction list with the listeners it is in force for; what main.cf says for many of them comes once."""
+    found: dict[int, tuple[RestrictionList, list[Listener]]] = {}
+    for listener in subject.listeners:
+        for listed in listener.lists:
+            if listed:
+                found.setdefault(id(listed), (listed, []))[1].append(listener)
+    return list(found.values())
 
 
 PROGRAM_NAMES = frozenset(["process_name", "process_id", "service_name", "stress"])
