@@ -72,8 +72,8 @@ def comment_behind_a_value(subject: Subject) -> Iterator[Finding]:
     Fix: Put the comment into a line of its own above.
     """
     for setting in settings(subject):
-        if setting.name == "mynetworks" or FREE_TEXT.search(setting.name):  # RLY-01 tells about mynetworks
-            continue
+        if "#" not in setting.value.text or FREE_TEXT.search(setting.name) or setting.name == "mynetworks":
+            continue  # RLY-01 tells about mynetworks
         told: set[int] = set()
         for word, span in setting.words():
             if word.startswith("#") and span.line not in told:

@@ -31,7 +31,9 @@ def in_force(subject: Subject, setting: Setting) -> Settings:
 
 def _is_spoilt(setting: Setting) -> bool:
     """Do quotes or a comment make the value unreadable? Other rules tell."""
-    return any(word.startswith(("#", '"', "'")) for word, _ in setting.words())
+    marks = ("#", '"', "'")
+    return any(mark in setting.value.text for mark in marks) and any(
+        word.startswith(marks) for word, _ in setting.words())
 
 
 @rule("EXP-08", Severity.HIGH)
