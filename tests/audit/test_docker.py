@@ -258,3 +258,17 @@ def test_text_for_a_shell_is_quoted() -> None:
     assert patch_lines.of_value("a", "it's $x") == "postconf 'a = it'\\''s $x'"
     assert patch_lines.appended("exit 0\n", "x", "") == "x\n\nexit 0\n"
     assert patch_lines.appended("y", "x", "note") == "y\n\n# note\nx\n"
+
+
+def test_trust_that_the_environment_gives_is_told_and_mended_there(tmp_path: Path) -> None:
+    one = subject(folder(tmp_path, env="SSL_TYPE=manual\nPERMIT_DOCKER=network\n"), dms_release="v15.1.0")
+    [trust] = [finding for finding in audit(one).findings if finding.rule == "TRU-01"]
+    assert trust.span is not None and (Path(trust.span.file).name, trust.span.line) == ("mailserver.env", 2)
+    with pytest.raises(CannotWrite, match="PERMIT_DOCKER"):
+        docker.written(DropItems("mynetworks", ("172.16.0.0/12",)), Overrides(one.docker))  # type: ignore[arg-type]
+
+
+def test_access_files_are_read_as_tables(tmp_path: Path) -> None:
+    one = subject(folder(tmp_path, receive_access="a@example.org REJECT\n"), dms_release="v15.1.0")
+    table = one.table("texthash:/tmp/docker-mailserver/postfix-receive-access.cf")
+    assert table.rows is not None and [(row.key, row.value) for row in table.rows] == [("a@example.org", "REJECT")]

@@ -29,7 +29,7 @@ from gatepost.audit.change import (
 from gatepost.audit.texts import CannotWrite, Home, Texts
 from gatepost.config.dms.effective import Effective
 from gatepost.config.dms.master_lines import TWINS, Ignored
-from gatepost.config.dms.names import MAIN, MASTER, PATCHES
+from gatepost.config.dms.names import MAIN, MASTER, OVERRIDES, PATCHES
 from gatepost.config.master import Service
 from gatepost.config.source import physical_lines
 from gatepost.span import Span
@@ -82,6 +82,11 @@ class Overrides:
         """A service in force, by `name/type`."""
         return next((each for each in self.effective.master_cf.services if str(each) == key), None)
 
+    def operators(self) -> set[str]:
+        """The parameters that an override file decides."""
+        places = {self.effective.folder.path(name) for name in OVERRIDES}
+        return {entry.name for entry in self.effective.main_cf.entries if entry.span.file in places}
+
     def is_in(self, name: str, span: Span | None) -> bool:
         """Does the place lie in that override file?"""
         return span is not None and span.file == self.effective.folder.path(name)
@@ -107,6 +112,10 @@ def written(change: Change, state: Overrides) -> Overrides:
     if not state.effective.folder.environment.is_set("SSL_TYPE") and any(home.name in BY_SSL_TYPE for home in wanted):
         raise CannotWrite("without SSL_TYPE in the environment docker-mailserver has no certificate and switches TLS "
                           "off: set it there")
+    if Home("", "mynetworks") in wanted and state.effective.folder.environment.is_set("PERMIT_DOCKER") and (
+            "mynetworks" not in state.operators()):
+        raise CannotWrite("PERMIT_DOCKER in the environment decides about mynetworks: set it to none "
+                          "there, or to container")
     for home, value in wanted.items():
         state = _put(state, home, value, change)
     _arrived(state, wanted)

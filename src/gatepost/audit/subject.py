@@ -180,6 +180,8 @@ class Subject:
     def _open(self, path: str) -> tuple[str, str] | None:
         if path in self.files:
             return path, self.files[path]
+        if self.docker is not None:
+            path = self.docker.host_path(path) or path
         if not self.directory:
             return None
         home = (self.main.text("config_directory") or "/etc/postfix").rstrip("/")

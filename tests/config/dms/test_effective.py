@@ -217,3 +217,19 @@ def test_any_texts_are_understood_or_said(main: str, master: str, patches: str, 
         assert error.span is not None and error.span.file.endswith("postfix-main.cf")
         return
     assert len(found.master_cf.services) >= 1 and found.main_cf.last()
+
+
+def test_what_a_variable_says_has_the_variables_place(tmp_path: Path) -> None:
+    found = understood(tmp_path, env="# who is trusted\nPERMIT_DOCKER=network\nPOSTSCREEN_ACTION=drop\n")
+    assert places(found, "postscreen_greet_action") == ("mailserver.env", 3)
+    networks = found.main_cf.last()["mynetworks"].value
+    first, last = networks.span(0), networks.span(networks.text.index("172"))
+    assert first is not None and not found.is_operators(first.file)
+    assert last is not None and (last.file.rpartition("/")[2], last.line) == ("mailserver.env", 2)
+
+
+def test_files_of_the_container_that_are_the_operators(tmp_path: Path) -> None:
+    found = understood(tmp_path, receive_access="a@b REJECT\n")
+    assert found.host_path("/tmp/docker-mailserver/postfix-receive-access.cf") == (
+        found.folder.path("postfix-receive-access.cf"))
+    assert found.host_path("/etc/postfix/virtual") == "" == found.host_path("/etc/aliases")

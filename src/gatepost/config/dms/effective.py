@@ -16,9 +16,11 @@ from gatepost.config.check import HONOURED_PER_TRANSPORT, IGNORED_PER_TRANSPORT,
 from gatepost.config.dms import folder as folders
 from gatepost.config.dms import master_lines, patches, startup
 from gatepost.config.dms import release as releases
+from gatepost.config.dms.environment import Environment
 from gatepost.config.dms.folder import Folder
 from gatepost.config.dms.master_lines import Ignored, MasterLine
 from gatepost.config.dms.names import MAIN, MASTER, OVERRIDES, PATCHES
+from gatepost.config.dms.places import at_place
 from gatepost.config.dms.release import Release
 from gatepost.config.dms.state import State
 from gatepost.config.load import Configuration
@@ -29,6 +31,8 @@ from gatepost.config.problem import Problem
 from gatepost.config.source import Entry, MainCf
 from gatepost.config.unsupported import UNSUPPORTED
 from gatepost.span import ConfigError
+
+CONTAINER_VOLUME = "/tmp/docker-mailserver/"
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,13 @@ class Effective:
         """The same for whoever runs it."""
         return Configuration(self.folder.volume, self.main_cf, self.master_cf)
 
+    def host_path(self, path: str) -> str:
+        """The file of the operator's that the container has at `path`; "" for what the image has there, or nobody."""
+        if path.startswith(CONTAINER_VOLUME):
+            return self.folder.path(path.removeprefix(CONTAINER_VOLUME))
+        name = startup.COPIED.get(path, "")
+        return self.folder.path(name) if name in self.folder.files else ""
+
     def is_operators(self, file: str) -> bool:
         """Is that file one the operator wrote, and not the image's text?"""
         return file in self.folder.sources
@@ -106,6 +117,7 @@ def effective(found: Folder, release: Release) -> Effective:
     late = late if release.since("12.1") else {}
     main_text = _rendered(image.main | early, late)
     base = source.parse(names["main"], main_text)
+    base = replace(base, entries=tuple(_caused(entry, found.environment) for entry in base.entries))
     master_text = "".join(f"{line}\n" for line in image.master)
     logical, _ = source.logical_lines(names["master"], source.physical_lines(master_text))
     count = len(base.entries) - len(late)
@@ -127,6 +139,20 @@ def effective(found: Folder, release: Release) -> Effective:
     return Effective(found, release, "", main_cf, master_cf, files, before,
                      work.override, tuple(work.lines), tuple(work.dropped), tuple(work.overwritten),
                      (*found.environment.unknown, *image.assumed, *work.unknown))
+
+
+def _caused(entry: Entry, env: Environment) -> Entry:
+    """An entry whose value is what a variable says has the variable's place; of mynetworks the last word."""
+    variable = startup.SAYS.get(entry.name, "")
+    span = env.span(variable)
+    if span is None or not entry.value.text:
+        return entry
+    if entry.name != "mynetworks":
+        return replace(entry, value=at_place(entry.value.text, span), span=span) if (
+            entry.value.text == env[variable]) else entry
+    at = entry.value.text.rfind(" ") + 1
+    value = Located.join([entry.value.slice(0, at), at_place(entry.value.text[at:], span)])
+    return replace(entry, value=value)
 
 
 def _rendered(main: Mapping[str, str], late: Mapping[str, str]) -> str:

@@ -34,6 +34,16 @@ INJECTED = {QUOTA: "ENABLE_QUOTAS", SPF: "ENABLE_POLICYD_SPF", POSTGREY: "ENABLE
 """Checks that start-up puts into smtpd_recipient_restrictions -> the variable that asks for each."""
 OLD_LIST = ", reject_rbl_client zen.spamhaus.org"
 """What ended the recipient list before v12."""
+SAYS = {
+    "inet_protocols": "POSTFIX_INET_PROTOCOLS", "message_size_limit": "POSTFIX_MESSAGE_SIZE_LIMIT",
+    "mynetworks": "PERMIT_DOCKER", "postscreen_bare_newline_action": "POSTSCREEN_ACTION",
+    "postscreen_dnsbl_action": "POSTSCREEN_ACTION", "postscreen_greet_action": "POSTSCREEN_ACTION",
+    "relayhost": "DEFAULT_RELAY_HOST", "sender_canonical_classes": "SRS_SENDER_CLASSES",
+    "virtual_transport": "POSTFIX_DAGENT",
+}
+"""Parameter -> the variable whose value it has, or whose value says what it has."""
+COPIED = {"/etc/postfix/virtual": "postfix-virtual.cf", "/etc/postfix/regexp": "postfix-regexp.cf"}
+"""Files of the container that are copies of the operator's."""
 ACCESS_PATH = "texthash:/tmp/docker-mailserver/"  # inside the container
 
 
