@@ -31,6 +31,8 @@ LOOPBACK = (INSIDE[0], INSIDE[6])
 STRANGERS = ("8.8.8.8", "203.0.113.77", "198.51.100.3", "91.220.1.9")
 STRANGERS6 = ("2001:db8::77", "2a01:4f8::1")
 """Addresses that nobody has in common: a pattern that fits them all fits everybody."""
+WIDE = {4: 16, 6: 32}
+"""A public network this long or shorter is more than one organisation's clients."""
 DEPTH = 5  # of files in files
 
 
@@ -79,6 +81,11 @@ def is_loopback(network: Network) -> bool:
 def is_everybody(network: Network) -> bool:
     """All addresses of a family, or next to all."""
     return network.prefixlen <= (8 if network.version == 4 else 16) and not is_inside(network)
+
+
+def is_too_wide(network: Network) -> bool:
+    """Is it public, and more than one organisation's clients?"""
+    return not is_inside(network) and network.prefixlen <= WIDE[network.version]
 
 
 def network_of(text: str) -> Network | None:

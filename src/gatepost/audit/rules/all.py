@@ -7,6 +7,7 @@ from gatepost.audit.rules import (
     dnslists,
     expert,
     expert_login,
+    expert_networks,
     expert_services,
     expert_tables,
     expert_values,
@@ -26,27 +27,8 @@ from gatepost.audit.rules import (
 )
 
 FILES = (
-    syntax,
-    pipelining,
-    pipelining_lists,
-    pipelining_parameter,
-    smuggling,
-    trust,
-    lists,
-    relaying,
-    screening,
-    dnslists,
-    tls,
-    authentication,
-    claims,
-    operations,
-    reserve,
-    reserve_services,
-    expert,
-    expert_services,
-    expert_values,
-    expert_tables,
-    expert_login,
-    allowing,
+    syntax, pipelining, pipelining_lists, pipelining_parameter, smuggling, trust, lists, relaying, screening,
+    dnslists, tls, authentication, claims, operations, reserve, reserve_services, expert, expert_services,
+    expert_values, expert_tables, expert_login, expert_networks, allowing,
 )
 """In the order of the reference."""

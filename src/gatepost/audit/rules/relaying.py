@@ -13,7 +13,7 @@ from gatepost.audit.listener import Listener, Role, named
 from gatepost.audit.rule import rule
 from gatepost.audit.subject import Subject, together
 from gatepost.audit.version import Version
-from gatepost.policy.restriction import Needs
+from gatepost.policy.restriction import Needs, Takes
 from gatepost.span import Span
 
 RELAY, RECIPIENT = "smtpd_relay_restrictions", "smtpd_recipient_restrictions"
@@ -89,7 +89,9 @@ def _gap(listener: Listener) -> Gap | None:
     for listed in lists:
         for item in listed.every:
             if item.argument is not None and item.argument.lower() in BARRIERS and item.reached:
-                return Gap(item.argument_span, listed.name, f"{item.word} takes {item.argument} for its argument", True)
+                opens = item.declared is not None and item.declared.takes is Takes.DOMAIN
+                why = f"{item.word} takes {item.argument} for its argument"
+                return Gap(item.argument_span, listed.name, why, opens)
     for listed in lists:
         for item in listed.find(*BARRIERS):
             why = (f"{item.word} is not reached behind {item.ended_by.text}" if item.ended_by
