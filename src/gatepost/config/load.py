@@ -10,6 +10,7 @@ from pathlib import Path
 
 import gatepost.config.parameters as p
 from gatepost.config import check, honesty, master, source
+from gatepost.config.dms import names
 from gatepost.config.located import Located
 from gatepost.config.master import MasterCf, Service
 from gatepost.config.parameter import Word
@@ -100,7 +101,12 @@ def _disabled(service: Service, patterns: tuple[Word, ...]) -> bool:
 
 
 def load(directory: str) -> Configuration:
-    """Read DIRECTORY/main.cf and DIRECTORY/master.cf. ConfigError: one is missing, unreadable or not in its syntax."""
+    """Read DIRECTORY/main.cf and DIRECTORY/master.cf, or a docker-mailserver folder. ConfigError: a file is missing,
+    unreadable or not in its syntax."""
+    if names.recognised(directory):
+        from gatepost.config.dms import effective  # only its users pay for it
+
+        return effective.read(directory).configuration
     main_cf = source.parse(*_read(directory, "main.cf"))
     master_cf = master.parse(*_read(directory, "master.cf"))
     return _checked(directory, main_cf, master_cf)

@@ -30,6 +30,7 @@ services:
       ENABLE_POSTGREY: 1
       RELAY_HOST: ${RELAY:-none}
       SSL_TYPE:
+      TZ: ${TZ}
     volumes:
       - ./mail/config/:/tmp/docker-mailserver/
 """

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatepost.config import load
 from gatepost.config.dms import effective, folder, names
 from gatepost.config.dms.master_lines import Ignored
 from gatepost.config.dms.release import NEWEST, RELEASES, release
@@ -195,6 +196,7 @@ def test_the_configuration_is_one_that_can_be_run(tmp_path: Path) -> None:
     assert settings.text("smtpd_sender_restrictions") == (
         "permit_sasl_authenticated, permit_mynetworks, reject_unknown_sender_domain")
     assert configuration.main.text("soft_bounce") == "yes"
+    assert load.load(str(tmp_path)).main.text("soft_bounce") == "yes"
 
 
 @pytest.mark.parametrize("each", RELEASES, ids=str)

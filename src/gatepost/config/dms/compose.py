@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from gatepost.config.dms.environment import Variable, interpolated
+from gatepost.config.dms.environment import DEFAULTS, Variable, interpolated
 from gatepost.config.problem import Problem
 from gatepost.span import ConfigError, Span
 
@@ -120,11 +120,12 @@ class _Reading:
             length = end.column - mark.column if end.line == mark.line else 0
         return Span(self.file, mark.line + 1, mark.column + 1 + start + (quoted and start > 0), length)
 
-    def text(self, node: Node) -> str:
-        """A scalar with its ${NAME}s filled in; "" for anything else."""
+    def text(self, node: Node, *, counts: bool = True) -> str:
+        """A scalar with its ${NAME}s filled in; "" for anything else. `counts`: a name without value is worth telling.
+        """
         if not isinstance(node, ScalarNode):
             return ""
-        return interpolated(str(node.value), self.known.get, self.span(node), self.unknown)
+        return interpolated(str(node.value), self.known.get, self.span(node), self.unknown if counts else [])
 
     def scalar(self, entries: dict[str, tuple[Node, Node]], key: str) -> str:
         return self.text(entries[key][1]) if key in entries else ""
@@ -137,14 +138,16 @@ class _Reading:
             return variables
         for name, (key, value) in reversed(_entries(node).items()):
             null = isinstance(value, ScalarNode) and value.tag.endswith(":null")
-            self.note(variables, name, None if null else self.text(value), self.span(key))
+            self.note(variables, name, None if null else self.text(value, counts=name in DEFAULTS), self.span(key))
         for item in node.value if isinstance(node, SequenceNode) else ():
-            name, equals, text = self.text(item).partition("=")
+            name, equals, text = self.text(item, counts=False).partition("=")
+            if name in DEFAULTS:
+                self.text(item)  # tells what is not known
             self.note(variables, name.strip(), text if equals else None, self.span(item, 0, len(name)))
         return variables
 
     def note(self, variables: dict[str, Variable], name: str, value: str | None, span: Span) -> None:
-        if value is None and name not in self.known:
+        if value is None and name not in self.known and name in DEFAULTS:
             message = "comes from the shell that starts the container; taken as unset"
             self.unknown.append(Problem("warning", message, span, name))
         variables[name] = Variable(self.known.get(name, "") if value is None else value, span)

@@ -16,7 +16,7 @@ from gatepost.config.check import HONOURED_PER_TRANSPORT, IGNORED_PER_TRANSPORT,
 from gatepost.config.dms import folder as folders
 from gatepost.config.dms import master_lines, patches, startup
 from gatepost.config.dms import release as releases
-from gatepost.config.dms.environment import Environment
+from gatepost.config.dms.environment import DEFAULTS, Environment
 from gatepost.config.dms.folder import Folder
 from gatepost.config.dms.master_lines import Ignored, MasterLine
 from gatepost.config.dms.names import MAIN, MASTER, OVERRIDES, PATCHES
@@ -145,8 +145,8 @@ def _caused(entry: Entry, env: Environment) -> Entry:
     """An entry whose value is what a variable says has the variable's place; of mynetworks the last word."""
     variable = startup.SAYS.get(entry.name, "")
     span = env.span(variable)
-    if span is None or not entry.value.text:
-        return entry
+    if span is None or not entry.value.text or env[variable] == DEFAULTS.get(variable):
+        return entry  # as it would be without the operator's word
     if entry.name != "mynetworks":
         return replace(entry, value=at_place(entry.value.text, span), span=span) if (
             entry.value.text == env[variable]) else entry

@@ -102,9 +102,9 @@ def parse(file: str, text: str, known: Mapping[str, str] | None = None) -> Envir
             continue
         span = Span(file, number, found.start(1) + 1, len(found[1]))
         value, fixed = _unquoted(found[2])
-        if not fixed:
+        if not fixed and "$" in value:
             earlier = {name: variable.value for name, variable in variables.items()} | dict(known or {})
-            value = interpolated(value, earlier.get, span, unknown)
+            value = interpolated(value, earlier.get, span, unknown if found[1] in DEFAULTS else [])
         variables[found[1]] = Variable(value, span)
     return Environment(variables, tuple(unknown))
 
