@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
+import gatepost.config.parameters  # noqa: F401  # declares
+from gatepost.config.parameter import DECLARED
 from gatepost.observe.lines import escaped
 from gatepost.smtp.known_clients import KNOWN_CLIENTS, KnownClient
 from gatepost.smtp.tolerance import PATTERNS, SHOWN
@@ -29,6 +31,8 @@ were cut, nor on whether those behind the first were early too. As long as they 
 offence is in doubt; it counts from the first byte that fits none, before the command with that byte is obeyed; and
 what is not a whole pattern when the session ends counts, too. No pattern holds a command but HELO, EHLO and QUIT, nor
 more than {SHOWN} bytes. So nothing is won by beginning like a probe.
+
+A postscreen service decides when the greeting is due: what is not a whole pattern by then is a PREGREET, as ever.
 
 With `smtpd_delay_reject = no` lists may be asked before the doubt is over: `reject_unauth_pipelining` in
 `smtpd_client_restrictions` then does not see an early hello. It belongs into `smtpd_data_restrictions`.
@@ -56,7 +60,9 @@ def _clients() -> Iterator[str]:
 
 
 def _client(client: KnownClient) -> str:
-    recognised = f"by `{client.pattern}`, tolerated" if client.pattern else "not tolerated"
+    default = DECLARED["gatepost_turn_tolerance"].default
+    named = "tolerated by default" if client.pattern in default else "tolerated where that is asked for"
+    recognised = f"by `{client.pattern}`, {named}" if client.pattern else "not tolerated"
     lines = [f"### {client.name}\n"]
     if client.after:
         lines.append(f"- sends, after {client.after}: `{escaped(client.sends)}`")

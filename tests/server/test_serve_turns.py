@@ -37,7 +37,7 @@ def test_a_probe_is_answered_and_logged(warm: Warm) -> None:
         assert heard(running, HELLO_QUIT)[-1] == "221 2.0.0 Bye"
         assert running.logged("talk out of turn tolerated after EHLO from unknown[127.0.0.1]: hello-quit (")
         assert heard(running, HELLO_QUIT, greeted=False)[-1] == "221 2.0.0 Bye"
-        assert running.logged("tolerated after CONNECT from unknown[127.0.0.1]: early-hello (")
+        assert running.logged("tolerated after CONNECT from unknown[127.0.0.1]: hello-quit (")
         assert "improper command pipelining" not in running.log()
 
 

@@ -43,6 +43,10 @@ def verdicts(talk: Talk) -> list[EarlyTalk | Tolerated]:
         ("hello-quit", b"QUIT\r\nM", Grade.ATTACK),
         ("hello-quit", b"RSET\r\n", Grade.ATTACK),
         ("hello-quit", b"EHLO x\r\n", Grade.ATTACK),
+        ("hello-quit before the greeting", b"ehlo xymonnet\r\nquit\r\n", Grade.HARMLESS),
+        ("hello-quit before the greeting", b"EHLO monitor\r\n", Grade.POSSIBLE),
+        ("hello-quit before the greeting", b"EHLO monitor\r\nMAIL", Grade.ATTACK),
+        ("hello-quit before the greeting", b"QUIT\r\n", Grade.ATTACK),
         ("early-hello", b"ehlo xymonnet\r\nquit\r\n", Grade.HARMLESS),
         ("early-hello", b"EHLO healthcheck\n", Grade.HARMLESS),
         ("early-hello", b"HELO [192.0.2.1]\r\nQ", Grade.POSSIBLE),
@@ -66,7 +70,8 @@ def verdicts(talk: Talk) -> list[EarlyTalk | Tolerated]:
     ],
 )
 def test_grades(name: str, text: bytes, grade: Grade) -> None:
-    assert PATTERNS[name].grade(text) is grade
+    after = "EHLO" if name == "hello-quit" else "CONNECT"
+    assert PATTERNS[name.partition(" ")[0]].grade(after, text) is grade
 
 
 def test_hello_and_quit_in_one_segment() -> None:
@@ -82,7 +87,7 @@ def test_before_the_greeting() -> None:
     talk.feed(events.Received(EHLO + QUIT))
     talk.begin()
     assert (talk.said[0], talk.said[-1]) == ("220 mx ESMTP", "221 2.0.0 Bye")
-    assert verdicts(talk) == [Tolerated("early-hello", "CONNECT", "buffered", EHLO + QUIT)]
+    assert verdicts(talk) == [Tolerated("hello-quit", "CONNECT", "buffered", EHLO + QUIT)]
 
 
 def test_an_early_hello_alone_is_harmless_when_nothing_follows() -> None:
@@ -130,7 +135,7 @@ def test_what_is_typed_after_negotiation_is_judged_as_ever() -> None:
 
 
 def test_only_what_is_named_is_tolerated() -> None:
-    for tolerated in (frozenset[str](), ALL - {"hello-quit"}):
+    for tolerated in (frozenset[str](), ALL - {"hello-quit"}, frozenset({"telnet"})):
         talk = Talk(Options(hostname="mx", banner="mx ESMTP", tolerated=tolerated)).begin()
         talk.send(EHLO + QUIT)
         assert talk.said[-1] == REFUSED

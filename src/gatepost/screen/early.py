@@ -63,10 +63,12 @@ class Early:
         return Pregreet(len(data), self.since(now), data, evidence)
 
     def settle(self, now: float) -> Pregreet | Tolerated | None:
-        """The client is gone -> what its early talk was, where that was in doubt."""
+        """No more comes in this phase -> what the early talk was, where that was in doubt."""
         fact = self.turn.conclude()
         if not isinstance(fact, EarlyTalk):
             return None if fact is None else Tolerated.of(fact)
+        self.turn = self.turn.renewed()
+        self.progress.done |= PREGREET.bit
         self.progress.fail(PREGREET)
         return Pregreet(len(self._said), self.since(now), self._said)
 
@@ -101,7 +103,8 @@ class Early:
 
     @property
     def _suspicious(self) -> bool:
-        return self._suspect or self.progress.bad or (self.score is not None and self.score.points > 0)
+        listed = self.score is not None and self.score.points > 0
+        return self._suspect or self.turn.in_doubt or self.progress.bad or listed
 
     def finish(self, now: int) -> tuple[list[Any], Reply | None]:
         """The phase is over -> (actions, the reply to drop it with or None). `now`: Unix time."""

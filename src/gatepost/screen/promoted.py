@@ -35,17 +35,13 @@ class Promoted:
     __slots__ = ("_answered", "_closed", "_continues", "_line", "_replaying", "_steps", "engine", "free", "offence",
                  "rest", "revoked", "session")
 
-    def __init__(self, session: Session, engine: Engine | None, heard: bytes = b"", *, judged: bool = True) -> None:
-        """`heard`: what came before the greeting; unless it was `judged`, the session judges it."""
+    def __init__(self, session: Session, engine: Engine | None, heard: bytes = b"") -> None:
         self.session = session
         self.engine = engine
         self.free = False
         self.revoked: bytes | None = None
         self.offence: EarlyTalk | None = None
         self.rest = heard  # what the session has not got
-        if not judged:
-            session.handle(Received(heard))
-            self.rest = b""
         self._answered = False  # the session said its reply to what it was given
         self._closed = False
         self._continues = False

@@ -152,17 +152,26 @@ class Screened:
     def _overhear(self, early: Early, data: bytes, evidence: str) -> tuple[list[Any], Reply | None]:
         progress = early.progress
         fact = early.hear(data, self._place.monotonic(), evidence)
-        if fact is None or isinstance(fact, facts.Tolerated):
+        return self._cost(progress, fact)
+
+    def _settle(self, early: Early) -> tuple[list[Any], Reply | None]:
+        """Whoever was to say more before the greeting has said it."""
+        return self._cost(early.progress, early.settle(self._place.monotonic()))
+
+    @staticmethod
+    def _cost(progress: Progress, fact: facts.Pregreet | facts.Tolerated | None) -> tuple[list[Any], Reply | None]:
+        if not isinstance(fact, facts.Pregreet):
             return ([] if fact is None else [Observed(fact)]), None
         dropped = answer_pregreet(progress)
-        return [Observed(fact), Caught(PREGREET, progress.rules.penalty(PREGREET), evidence, fact)], dropped
+        return [Observed(fact), Caught(PREGREET, progress.rules.penalty(PREGREET), fact.evidence, fact)], dropped
 
     def _waited(self, waited: Waited) -> list[Action]:
         early = self._early
         assert early is not None, "a wait that nobody asked for"
         early.take(waited, self._place.now())
         if waited.left:
-            return [Observed(facts.HangUp(early.since(self._place.monotonic()), False)), *self._end(None)]
+            settled, _ = self._settle(early)
+            return [*settled, Observed(facts.HangUp(early.since(self._place.monotonic()), False)), *self._end(None)]
         return self._wait(early)
 
     def _wait(self, early: Early) -> list[Action]:
@@ -170,11 +179,14 @@ class Screened:
         question = early.question(self._place.monotonic())
         if question is not None:
             return [Ask(Stage.GREET_WAIT, question)]
-        out, dropped = early.finish(self._place.now())
+        out, dropped = ([], None) if early.turn.seems_harmless else self._settle(early)
+        if dropped is None:
+            found, dropped = early.finish(self._place.now())
+            out += found
         if dropped is not None:
             return out + self._end(dropped)
         progress = early.progress
-        if progress.held or progress.deep_due:
+        if progress.held or progress.deep_due or early.turn.in_doubt:
             return out + self._greet(progress, early.turn)
         return out + self._hand_on()
 
@@ -247,15 +259,11 @@ class Screened:
         return out
 
     def _settled(self) -> list[Any]:
-        """Early talk of which it is not known yet whether it is harmless: at the end it is."""
-        if self._engine is not None:
-            self._engine.settle()
-            return self._engine.collect()
-        early = self._early
-        fact = early.settle(self._place.monotonic()) if early is not None else None
-        if not isinstance(fact, facts.Pregreet):
-            return [] if fact is None else [Observed(fact)]
-        return [Observed(fact), Caught(PREGREET, self._rules.penalty(PREGREET), fact.evidence, fact)]
+        """The end of a doubt whether early talk was harmless."""
+        if self._engine is None:
+            return self._settle(self._early)[0] if self._early is not None else []
+        self._engine.settle()
+        return self._engine.collect()
 
     # ------------------------------------------------------------------ the real session
 
@@ -264,8 +272,7 @@ class Screened:
         out = self._learned()
         session = self._place.make()
         heard, self._heard = self._heard, b""
-        judged = self._early is None or not self._early.turn.in_doubt
-        self._promoted = promoted = Promoted(session, None, heard, judged=judged)
+        self._promoted = promoted = Promoted(session, None, heard)
         self._early = None
         return [*out, Promote(session), *self._result(promoted, promoted.begin())]
 

@@ -34,10 +34,11 @@ KNOWN_CLIENTS: Final = (
                 "own master.cf switches smtpd_forbid_unauth_pipelining off for submission (April 2024).",
                 f"{_DMS} issue 2408; the name in GitHub nodemailer/smtp-server issue 104", 2018),
     KnownClient("Xymon's smtp, smtps and submission checks, up to 4.3.30", "CONNECT", b"ehlo xymonnet\r\nquit\r\n",
-                "early-hello", "Writes before it reads. Answered 554 it turns yellow, or stays green by luck.",
+                "hello-quit", "Writes before it reads. Answered 554 it turns yellow, or stays green by luck.",
                 "GitHub xymon-monitoring/xymon issue 450; mended by pull request 455", 2026),
     KnownClient("Health check of the docker-postfix image", "CONNECT", b"EHLO healthcheck\n", "early-hello",
-                "printf into nc: the hello is there before the greeting, and nothing follows. Wants to see 220.",
+                "printf into nc: the hello is there before the greeting, and nothing follows. By default it is "
+                "flagged, and answered all the same.",
                 "GitHub bokysan/docker-postfix issue 48; mended by pull request 171", 2020),
     KnownClient("PuTTY in telnet mode", "CONNECT",
                 b"\xff\xfb\x1f\xff\xfb \xff\xfb\x18\xff\xfb'\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03", "telnet",
@@ -55,8 +56,8 @@ KNOWN_CLIENTS: Final = (
                 "(FAST_STARTTLS=false does so at once).",
                 "GitHub testssl/testssl.sh issues 218 and 274", 2015),
     KnownClient("smtpsmug and testers on the web", "CONNECT", b"EHLO example.org\r\nMAIL FROM:<a@b.example>\r\n", "",
-                "Take the first line of postscreen's greeting for all of it. The hello alone would be tolerated; the "
-                "offence counts from the first mail command. Test from an exempt address.",
+                "Take the first line of postscreen's greeting for all of it, as spam engines do. Test from an exempt "
+                "address.",
                 f"GitHub hannob/smtpsmug issue 5, {_DMS} issue 2919", 2022),
     KnownClient("XSIBackup's report", "HELO", b"ehlo hostname.example\r\nAUTH LOGIN\r\n", "",
                 "Says everything at once, to send mail. Mend it, or exempt the hypervisor.",

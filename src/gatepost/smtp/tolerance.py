@@ -36,7 +36,7 @@ class Pattern:
     name: str
     after: frozenset[str]
     doc: str
-    grade: Callable[[bytes], Grade]
+    grade: Callable[[str, bytes], Grade]  # of what is said, and behind what
     goes_on: bool = False
 
 
@@ -80,11 +80,11 @@ def _lines(text: bytes, expected: Sequence[str], least: int) -> Grade:
     return Grade.POSSIBLE
 
 
-def _hello_quit(text: bytes) -> Grade:
-    return _lines(text, (_QUIT,), 1)
+def _hello_quit(after: str, text: bytes) -> Grade:
+    return _lines(text, (_HELLO, _QUIT), 2) if after == "CONNECT" else _lines(text, (_QUIT,), 1)
 
 
-def _early_hello(text: bytes) -> Grade:
+def _early_hello(_: str, text: bytes) -> Grade:
     return _lines(text, (_HELLO, _QUIT), 1)
 
 
@@ -95,7 +95,7 @@ _TELNET = re.compile(_NEGOTIATED + rb"+")
 _TELNET_BEGUN = re.compile(_NEGOTIATED + rb"*(?:\xff(?:[\xfb-\xfe]|\xfa(?:[^\r\n\xff]|\xff\xff)*\xff?)?)?")
 
 
-def _telnet(text: bytes) -> Grade:
+def _telnet(_: str, text: bytes) -> Grade:
     if _TELNET.fullmatch(text):
         return Grade.HARMLESS
     return Grade.POSSIBLE if _TELNET_BEGUN.fullmatch(text) else Grade.ATTACK
@@ -104,12 +104,12 @@ def _telnet(text: bytes) -> Grade:
 PATTERNS: Final = {
     pattern.name: pattern
     for pattern in (
-        Pattern("hello-quit", frozenset({"HELO", "EHLO"}), """
-            HELO or EHLO with QUIT right behind it: the client looks who is there, and does not wait for the answer
-            before it says good-bye.""", _hello_quit),
+        Pattern("hello-quit", frozenset({"CONNECT", "HELO", "EHLO"}), """
+            HELO or EHLO, QUIT and nothing behind, both before the greeting or QUIT before the answer to the other: the
+            client looks who is there.""", _hello_quit),
         Pattern("early-hello", frozenset({"CONNECT"}), """
-            HELO or EHLO before the greeting, then QUIT or nothing more: a monitor that asks whether the server
-            lives.""", _early_hello),
+            HELO or EHLO before the greeting, then QUIT or nothing more: a monitor that asks whether the server lives.
+            Not tolerated unless that is asked for, because spam engines begin like this.""", _early_hello),
         Pattern("telnet", frozenset({"CONNECT"}), """
             Telnet's negotiation of options before the greeting: somebody uses a terminal program. The bytes mean
             nothing and are dropped, so that the first line typed is a command; that and all that follows is judged
@@ -171,7 +171,7 @@ class Doubt:
             return Grade.ATTACK
         possible = Grade.ATTACK
         for pattern in self._open:
-            grade = pattern.grade(self.text)
+            grade = pattern.grade(self.after, self.text)
             if grade is not Grade.ATTACK:
                 possible = Grade.POSSIBLE
             if grade is Grade.HARMLESS:

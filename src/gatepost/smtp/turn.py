@@ -65,6 +65,11 @@ class Turn:
         """The client talked out of turn, and it may yet be tolerated."""
         return self._doubt is not None
 
+    @property
+    def seems_harmless(self) -> bool:
+        """It is in doubt, and a whole pattern if nothing more is said."""
+        return self._doubt is not None and self._doubt.pattern is not None
+
     def renewed(self) -> Turn:
         """The same rules, and nothing noticed yet."""
         turn = Turn(self.kinds, self.tolerates)

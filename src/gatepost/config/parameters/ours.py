@@ -12,7 +12,7 @@ GATEPOST_TURN_EVIDENCE = one_of("gatepost_turn_evidence",
     What counts as talking out of turn: `buffered` only what lay behind a command when it was read, as in Postfix; `all`
     also what came before the client can have had our reply, by the acknowledgements of its TCP.""")
 GATEPOST_TURN_TOLERANCE = words("gatepost_turn_tolerance",
-    "${{$gatepost_compatibility} == {postfix} ? {} : {hello-quit, early-hello, telnet}}", """
+    "${{$gatepost_compatibility} == {postfix} ? {} : {hello-quit, telnet}}", """
     Harmless probes that are logged and not punished when they talk out of turn: neither reject_unauth_pipelining nor
     smtpd_forbid_unauth_pipelining nor a trial of postscreen's holds them against a client. The patterns, and which
     clients talk like that, stand in docs/turn-catalogue.md. An offence that begins like one counts from the first byte
