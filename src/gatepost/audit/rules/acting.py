@@ -9,6 +9,7 @@ from gatepost.audit.change import SetValue
 from gatepost.audit.finding import Finding, Fix, Severity
 from gatepost.audit.flow import BARRIERS, Item, Kind, RestrictionList
 from gatepost.audit.listener import Listener, named
+from gatepost.audit.rules.names import arguments_of_unknown
 from gatepost.audit.rules.written import lists
 from gatepost.audit.subject import Subject
 from gatepost.policy.restriction import Needs, Takes
@@ -38,8 +39,11 @@ def found(subject: Subject) -> Iterator[Finding]:
 def _in_list(listener: Listener, listed: RestrictionList) -> Iterator[Finding]:
     unreached = False
     here = listener.name if listener.is_set_here(listed.name) else ""
+    taken = arguments_of_unknown(listed)
     for item in listed.every:
         service = "" if item.path else here
+        if id(item) in taken:
+            continue
         if item.span is None:
             continue
         if item.ended_by is not None:
@@ -106,16 +110,17 @@ def _stage(listener: Listener, listed: RestrictionList, item: Item, needs: Needs
 
 
 def _without_helo(subject: Subject) -> Iterator[Finding]:
-    """HELO checks that a client gets around by not saying HELO: one finding for each list."""
+    """HELO checks that a client gets around by not saying HELO: the first of each service."""
     seen: dict[object, tuple[Item, RestrictionList, list[Listener]]] = {}
-    for listed, every in lists(subject):
-        if listed.name != "smtpd_helo_restrictions":
-            continue
-        free = [each for each in every if each.public and not each.value(p.SMTPD_HELO_REQUIRED, False)]
+    told: list[Listener] = []
+    for listed, every in sorted(lists(subject), key=lambda pair: pair[0].name != "smtpd_helo_restrictions"):
+        free = [each for each in every
+                if each.public and each not in told and not each.value(p.SMTPD_HELO_REQUIRED, False)]
         item = next((item for item in listed.every if item.declared and item.declared.needs & Needs.HELO
                      and item.refuses and item.reached and item.span), None)
         if free and item:
             seen.setdefault(item.span, (item, listed, []))[2].extend(free)
+            told += free
     for item, listed, listeners in seen.values():
         yield Finding("", Severity.MEDIUM, f"{item.word} in {listed.name} is got around by not saying HELO: "
                       f"smtpd_helo_required is no for {named(listeners)}", item.span, listed.name,

@@ -132,7 +132,7 @@ def _check(found: list[tuple[Listener, RestrictionList, Item]]) -> Iterator[Find
     off = [each for each, _, _ in found if not offers_login(each)]
     working = [each for each in found if offers_login(each[0])]
     if off:
-        severity = Severity.HIGH if not working else Severity.LOW
+        severity = Severity.HIGH if not working else Severity.INFORMATION
         yield Finding("", severity, f"{item.word} is ignored on {named(off)}: AUTH is off there", item.span,
                       listed.name, here, fix=Fix("move it to the sender list of the submission services"))
     bare = [each for each, _, _ in working if not each.text("smtpd_sender_login_maps").strip()]

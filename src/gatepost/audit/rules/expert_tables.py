@@ -10,6 +10,7 @@ from gatepost.audit.flow import Kind
 from gatepost.audit.nearest import Names
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.expert_values import in_force
+from gatepost.audit.rules.names import arguments_of_unknown
 from gatepost.audit.rules.written import lists, postfix_names, settings
 from gatepost.audit.subject import Subject
 from gatepost.config.unsupported import UNSUPPORTED
@@ -52,7 +53,10 @@ def table_of_no_kind(subject: Subject) -> Iterator[Finding]:
                     yield Finding("", Severity.HIGH, f"{problem} in {setting.name}{setting.where}", span, setting.name,
                                   setting.service, fix=Fix("write type:name"))
     for listed, _ in lists(subject):
+        taken = arguments_of_unknown(listed)
         for item in listed.every:
+            if id(item) in taken:
+                continue
             spec = item.word if item.kind is Kind.TABLE else item.argument if item.table else ""
             span_here = item.span if item.kind is Kind.TABLE else item.argument_span
             if not spec or ":" not in spec or span_here is None or span_here in told:

@@ -25,13 +25,14 @@ OFF: dict[str, Callable[[int], bool]] = {
     "smtpd_junk_command_limit": lambda limit: limit >= FAR,
     "message_size_limit": lambda limit: limit == 0,
     "smtpd_recipient_limit": lambda limit: limit >= 100000,
+    "smtpd_error_sleep_time": lambda limit: limit == 0,
 }
 """Limits that are on by default, and when they are off."""
 PARAMETERS = {
     "smtpd_client_connection_count_limit": p.SMTPD_CLIENT_CONNECTION_COUNT_LIMIT,
     "smtpd_soft_error_limit": p.SMTPD_SOFT_ERROR_LIMIT, "smtpd_hard_error_limit": p.SMTPD_HARD_ERROR_LIMIT,
     "smtpd_junk_command_limit": p.SMTPD_JUNK_COMMAND_LIMIT, "message_size_limit": p.MESSAGE_SIZE_LIMIT,
-    "smtpd_recipient_limit": p.SMTPD_RECIPIENT_LIMIT,
+    "smtpd_recipient_limit": p.SMTPD_RECIPIENT_LIMIT, "smtpd_error_sleep_time": p.SMTPD_ERROR_SLEEP_TIME,
 }
 EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 EVERYBODY = ("0.0.0.0/0", "::/0", "[::]/0", "static:all", "static:OK")
@@ -74,7 +75,8 @@ def _limits(subject: Subject) -> Iterator[Finding]:
         off = [each for each in subject.public if each.is_set(name) and is_off(each.value(parameter, 1))]
         for place, same in together((each.place(name), each) for each in off).items():
             here = str(same[0].smtpd) if same[0].is_set_here(name) else ""
-            yield Finding("", Severity.MEDIUM, f"{name} is off on {named(same)}: one client may take all there is",
+            severity = Severity.LOW if name == "smtpd_error_sleep_time" else Severity.MEDIUM
+            yield Finding("", severity, f"{name} is off on {named(same)}: one client may take all there is",
                           place, name, here, fix=Fix("leave it at its default", (RemoveSetting(name, here),)))
     for name in (EXCEPTIONS, "smtpd_client_connection_limit_exceptions"):
         free = [each for each in subject.public if set(each.text(name).replace(",", " ").split()) & set(EVERYBODY)]

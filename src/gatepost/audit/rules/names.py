@@ -9,15 +9,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gatepost.audit import features
 from gatepost.audit.change import Rename, ReplaceItem
 from gatepost.audit.finding import Confidence, Finding, Fix, Severity
-from gatepost.audit.flow import WARN, Item, Kind
+from gatepost.audit.flow import WARN, Item, Kind, RestrictionList
 from gatepost.audit.listener import Listener, named
 from gatepost.audit.nearest import Names
 from gatepost.audit.rules.written import Setting, lists, own_names, postfix_names, settings
 from gatepost.audit.subject import Subject
+from gatepost.policy.restriction import Takes
 from gatepost.policy.restrictions import RESTRICTIONS
 from gatepost.span import Span
 
@@ -32,8 +34,9 @@ def restrictions(subject: Subject) -> Iterator[Finding]:
     for listed, listeners in lists(subject):
         strange = {(item.span.file, item.span.line): "=" in item.word or item.span.column
                    for item in listed.every if item.span is not None and item.word in ("=", "#")}
+        taken = arguments_of_unknown(listed)
         for item in listed.every:
-            if item.span is not None and not _of_another_rule(item, strange):
+            if item.span is not None and id(item) not in taken and not _of_another_rule(item, strange):
                 groups.setdefault((item.span, listed.name), []).append((item, listeners))
     told: set[Span | None] = set()
     for (span, name), pairs in groups.items():
@@ -42,6 +45,17 @@ def restrictions(subject: Subject) -> Iterator[Finding]:
             for finding in _restriction(subject, item, name, [each for _, listeners in pairs for each in listeners]):
                 told.add(span)
                 yield finding
+
+
+def arguments_of_unknown(listed: RestrictionList) -> set[int]:
+    """The items (by id) that would be arguments, were the word before them spelt as it was meant."""
+    found: set[int] = set()
+    for item, behind in pairwise(listed.every):
+        if item.kind is Kind.UNKNOWN and behind.kind in (Kind.UNKNOWN, Kind.TABLE) and id(item) not in found:
+            meant = RESTRICTIONS.get(_restriction_names().nearest(item.word.lower()))
+            if meant is not None and meant.takes is not Takes.NOTHING:
+                found.add(id(behind))
+    return found
 
 
 def _of_another_rule(item: Item, strange: dict[tuple[str, int], bool | int]) -> bool:

@@ -134,7 +134,8 @@ def _from_users(listener: Listener) -> Iterator[Finding]:
 def tls_settings_that_are_old(subject: Subject) -> Iterator[Finding]:
     """Old TLS versions are allowed, or a TLS parameter is outdated or of no effect where it stands.
 
-    What: A protocol list that allows SSLv2, SSLv3, TLS 1.0 or 1.1, or that this version cannot read; `..._use_tls`,
+    What: A protocol list that allows SSLv2, SSLv3, TLS 1.0 or 1.1, or that this version cannot read; ciphers of grade
+    export, low or null; `..._use_tls`,
     `..._enforce_tls` and other TLS parameters that are outdated; a parameter of the TLS client on a server's service,
     or the other way round.
 
@@ -154,5 +155,6 @@ def tls_settings_that_are_old(subject: Subject) -> Iterator[Finding]:
     for, before they are taken out; nothing in place of what has no effect.
     """
     yield from tls_settings.protocols(subject)
+    yield from tls_settings.ciphers(subject)
     yield from tls_settings.outdated(subject)
     yield from tls_settings.of_the_other_side(subject)

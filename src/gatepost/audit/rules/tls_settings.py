@@ -15,6 +15,7 @@ from gatepost.audit.version import Version
 from gatepost.span import ConfigError
 
 PROTOCOLS = re.compile(r"(smtpd?|lmtp)_tls_(mandatory_)?protocols$|tlsproxy_(client|tls)_(mandatory_)?protocols$")
+CIPHERS = re.compile(r"(smtpd?|lmtp)_tls_(mandatory_)?ciphers$|tlsproxy_(client|tls)_(mandatory_)?ciphers$")
 NAMES = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 OLD = NAMES[:4]
 RANGES = Version(3, 6)
@@ -71,6 +72,16 @@ def read(text: str, version: Version) -> tuple[str, list[str]]:
     if allowed and max(allowed) < NAMES.index("TLSv1.2"):
         return "neither TLS 1.2 nor 1.3 is allowed", []
     return "", [name for at, name in enumerate(NAMES) if at in allowed and name in OLD and name != "SSLv2"]
+
+
+def ciphers(subject: Subject) -> Iterator[Finding]:
+    """Grades of ciphers that protect nobody."""
+    for setting in settings(subject):
+        word = setting.value.text.lower()
+        if CIPHERS.match(setting.name) and word in ("export", "low", "null"):
+            yield Finding("", Severity.MEDIUM, f"{setting.name}{setting.where} = {word}: such ciphers protect nothing",
+                          setting.span, setting.name, setting.service,
+                          fix=Fix("write medium", (SetValue(setting.name, "medium", setting.service),)))
 
 
 def outdated(subject: Subject) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ def found(subject: Subject) -> Iterator[Finding]:
                           "entry is in force", service.span, "", str(service), fix=Fix("keep one of them"),
                           notes=(Note("given before", first.span),))
         services[str(service)] = service
+    yield from _ports(subject)
     for service in services.values():
         overrides: dict[str, tuple[Located, Span]] = {}
         for override in service.overrides:
@@ -38,6 +39,19 @@ def found(subject: Subject) -> Iterator[Finding]:
                 yield _twice("override", override.name, str(service), overrides[override.name],
                              (override.value, override.span))
             overrides[override.name] = override.value, override.span
+
+
+def _ports(subject: Subject) -> Iterator[Finding]:
+    """Two entries that listen at the same place under different names."""
+    ports: dict[tuple[str, int], Service] = {}
+    for listener in subject.listeners:
+        if listener.service.type != "inet" or not listener.port:
+            continue
+        first = ports.setdefault((listener.address.strip("*"), listener.port), listener.service)
+        if first is not listener.service:
+            yield Finding("", Severity.HIGH, f"{listener.name} listens at port {listener.port} as {first} does: the "
+                          "master cannot start", listener.service.span, "", listener.name, fix=Fix("keep one of them"),
+                          notes=(Note("the other", first.span),))
 
 
 def _plain(service: Service) -> tuple[object, ...]:
