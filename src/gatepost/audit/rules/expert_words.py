@@ -98,6 +98,6 @@ def login_without_a_name(subject: Subject) -> Iterator[Finding]:
                 and "noanonymous" not in {word.text.lower() for word in each.value(parameter, ())}]
         for place, same in together((each.place(name), each) for each in free).items():
             here = str(same[0].smtpd) if same[0].is_set_here(name) else ""
+            fix = Fix("add noanonymous", (AddItems(name, ("noanonymous",), service=here),), safe=True)
             yield Finding("", Severity.HIGH, f"{name} lets clients log in without a name: noanonymous is missing",
-                          place, name, here, fix=Fix("add noanonymous", (AddItems(name, ("noanonymous",), service=here),),
-                                              safe=True))
+                          place, name, here, fix=fix)
