@@ -9,7 +9,6 @@ from __future__ import annotations
 import platform
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -30,6 +29,8 @@ VERBS = {
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         modules = compiled.count()
         kind = f"{modules} modules compiled" if modules else "no module compiled"
         print(f"gatepost {version('gatepost')}, Python {platform.python_version()}, {kind}")
