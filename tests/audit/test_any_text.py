@@ -43,8 +43,9 @@ def told(main: str, master: str, version: str) -> None:
         formats.write(found, format).encode()
     for finding in found.findings:
         assert finding.place is None or finding.place.line >= 1
+        written = subject.files[finding.file].split("\n")
         for line in finding.excerpt:
-            assert line.text.removesuffix("\r") == subject.files[finding.file].split("\n")[line.number - 1].removesuffix("\r")
+            assert line.text.removesuffix("\r") == written[line.number - 1].removesuffix("\r")
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -33,16 +33,17 @@ class Names:
         for name in sorted(set(names)):
             for pair in _pairs(name):
                 self._by_pair[pair].append(name)
+        self._found: dict[str, str] = {}
         self._far: set[str] = set()  # words with nothing near, their numbers as 0: names in a row are asked about once
 
     def nearest(self, word: str) -> str:
         """The name that is nearest; "" when none is near."""
-        stem = NUMBER.sub("0", word)
-        if stem in self._far:
-            return ""
-        found = self._nearest(word)
-        if not found:
-            self._far.add(stem)
+        found = self._found.get(word)
+        if found is None:
+            stem = NUMBER.sub("0", word)
+            found = self._found[word] = "" if stem in self._far else self._nearest(word)
+            if not found:
+                self._far.add(stem)
         return found
 
     def _nearest(self, word: str) -> str:
