@@ -5,8 +5,6 @@ They speak of what their list is about (`<X>: CLASS rejected`).
 
 from __future__ import annotations
 
-import asyncio
-
 import gatepost.config.parameters as p
 from gatepost.policy.question import Question
 from gatepost.policy.refusal import Refusal
@@ -69,6 +67,8 @@ def reject_plaintext_session(question: Question, _: None) -> Answer:
 async def sleep(question: Question, seconds: int) -> Answer:
     """Pause that many seconds. What plays a dialogue without an event loop does not wait."""
     if seconds > 0:
+        import asyncio  # late: who only reads the declaration never sleeps
+
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
