@@ -272,3 +272,10 @@ def test_access_files_are_read_as_tables(tmp_path: Path) -> None:
     one = subject(folder(tmp_path, receive_access="a@example.org REJECT\n"), dms_release="v15.1.0")
     table = one.table("texthash:/tmp/docker-mailserver/postfix-receive-access.cf")
     assert table.rows is not None and [(row.key, row.value) for row in table.rows] == [("a@example.org", "REJECT")]
+
+
+def test_what_the_image_says_is_allowed_by_a_comment_in_an_override(tmp_path: Path) -> None:
+    main = "# gatepost: allow TLS-01 the proxy in front of it ends TLS\n"
+    one = subject(folder(tmp_path, main=main), dms_release="edge")
+    result = audit(one)
+    assert "TLS-01" not in {finding.rule for finding in result.findings} and len(result.allowed) == 3

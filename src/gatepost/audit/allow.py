@@ -1,8 +1,9 @@
 """Which findings does the operator allow? Comments `# gatepost: allow RULE reason` in the files.
 
 Above an entry (or a service) such a comment covers the whole entry, with its continuation lines; inside a continued
-value it covers the next line of the value. Where something absent is what is wrong, it may stand anywhere in main.cf.
-It silences what that rule finds there. This file must not know any rule.
+value it covers the next line of the value. Where something absent is what is wrong, or a line of docker-mailserver's
+own, it may stand anywhere in main.cf (postfix-main.cf, postfix-master.cf). It silences what that rule finds there. This
+file must not know any rule.
 """
 
 from __future__ import annotations
@@ -62,13 +63,19 @@ def _of_file(file: str, text: str) -> Iterator[Allow]:
 def apart(found: Iterable[Finding], subject: Subject) -> tuple[list[Finding], list[Finding], list[Allow]]:
     """(findings that stay, findings that are allowed, comments that silenced nothing)."""
     comments = allows(subject)
+    places = subject.main_files if subject.docker is None else (*subject.main_files, subject.master_cf.file)
     used: set[Span] = set()
     stay: list[Finding] = []
     silenced: list[Finding] = []
     for finding in found:
         mine = [allow for allow in comments if allow.covers(finding)]
-        if finding.span is None:
-            mine = [allow for allow in comments if allow.rule == finding.rule and allow.span.file in subject.main_files]
+        if finding.span is None or _is_of_image(finding.span, subject):
+            mine = [allow for allow in comments if allow.rule == finding.rule and allow.span.file in places]
         used |= {allow.span for allow in mine}
         (silenced if mine else stay).append(finding)
     return stay, silenced, [allow for allow in comments if allow.span not in used]
+
+
+def _is_of_image(span: Span, subject: Subject) -> bool:
+    """Is that a line of docker-mailserver's, which no comment can stand above?"""
+    return subject.docker is not None and not subject.docker.is_operators(span.file)
