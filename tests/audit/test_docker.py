@@ -279,3 +279,24 @@ def test_what_the_image_says_is_allowed_by_a_comment_in_an_override(tmp_path: Pa
     one = subject(folder(tmp_path, main=main), dms_release="edge")
     result = audit(one)
     assert "TLS-01" not in {finding.rule for finding in result.findings} and len(result.allowed) == 3
+
+
+def test_the_volume_may_not_be_there_yet(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services:\n  m:\n    image: docker.io/mailserver/docker-mailserver:13.1.0\n"
+                                           "    volumes: ['./dms/conf/:/tmp/docker-mailserver/']\n")
+    run = subprocess.run([sys.executable, "-m", "gatepost", "audit", str(tmp_path), "--fix"], capture_output=True,
+                         text=True, check=False)
+    assert "recreate the container" in run.stderr and "postfix-main.cf is new" in run.stderr
+    assert sorted(path.name for path in (tmp_path / "dms" / "conf").iterdir()) == ["postfix-main.cf", "user-patches.sh"]
+
+
+def test_an_environment_may_come_from_a_compose_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    named = folder(tmp_path / "here" / "root", main="soft_bounce = no\n")
+    (tmp_path / "there" / "compose.yml").write_text(
+        "services:\n  m:\n    image: docker.io/mailserver/docker-mailserver:13.1.0\n"
+        "    environment: {SSL_TYPE: manual}\n")
+    one = subject(str(Path(named) / VOLUME), env=str(tmp_path / "there" / "compose.yml"))
+    assert one.docker is not None and str(one.docker.release) == "v13.1.0"
+    assert one.docker.folder.environment["SSL_TYPE"] == "manual"
+    assert one.docker.folder.volume == str(Path(named) / VOLUME)

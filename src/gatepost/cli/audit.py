@@ -144,6 +144,8 @@ def _mended(subject: Subject, rules: dict[str, Rule], wanted: Wanted, diffs: lis
         print(f"gatepost: {escaped(line)}", file=sys.stderr)
     if not wanted.fix:
         return subject
+    if subject.docker is not None:  # its volume may not be there yet
+        os.makedirs(subject.docker.folder.volume, exist_ok=True)
     for replaced in write(before, after):
         kept = f"fixed; as it was: {escaped(replaced.backup)}" if replaced.backup else "new"
         print(f"gatepost: {escaped(replaced.file)} is {kept}", file=sys.stderr)
