@@ -135,7 +135,7 @@ def relay_list_is_empty(subject: Subject) -> Iterator[Finding]:
     if subject.version < RELAY_LIST:
         return
     empty = [listener for listener in smtpds(subject) if not listener.list(RELAY)
-             and not (listener.needs_login or listener.is_locked)]
+             and not (listener.needs_login or listener.is_locked or listener.is_loopback)]
     for place, listeners in together((listener.place(RELAY), listener) for listener in empty).items():
         here = owner(listeners[0], RELAY)
         guarded = all(barrier(listener.list(RECIPIENT)) for listener in listeners)
