@@ -121,8 +121,8 @@ def relay_list_is_empty(subject: Subject) -> Iterator[Finding]:
     What: `smtpd_relay_restrictions` is set to nothing (2.10 or newer). A service whose own recipient list lets in only
     trusted or logged-in clients may do so: that is how the stock submission service is written.
 
-    Why: Then the barrier stands among the checks for spam again, where one permit too early opens the relay: that is
-    what the separate list was made against. Without `compatibility_level` it is empty by default (postconf(5)).
+    Why: Without a relay list the barrier stands among the checks for spam, where one permit too early opens the relay:
+    that is what the separate list was made against. Without `compatibility_level` it is empty by default (postconf(5)).
 
     Bad:
         smtpd_relay_restrictions =

@@ -173,7 +173,7 @@ def action_of_a_test_that_is_off(subject: Subject) -> Iterator[Finding]:
 
     What: The action of a test after the greeting is set while the test's `_enable` is `no`.
 
-    Why: The test then runs only for clients that have failed an earlier one, and the action is for them alone: the
+    Why: A test that is off runs only for clients that have failed an earlier one, and its action is for them alone: the
     setting looks as if it protected more (POSTSCREEN_README; docker-mailserver sets it so).
 
     Bad:
