@@ -76,6 +76,13 @@ def test_the_last_of_a_name_is_in_force() -> None:
     assert found.text("smtpd_banner") == "c" and found.service.span.line == 3
 
 
+def test_what_is_disabled_does_not_listen() -> None:
+    master = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n"
+    assert subject(master, "master_service_disable = inet\n").listeners == ()
+    (found,) = subject(master, "master_service_disable = submission.inet\n").listeners
+    assert found.name == "smtp/inet"
+
+
 def test_a_value_that_does_not_read_is_the_default() -> None:
     import gatepost.config.parameters as p
 

@@ -22,7 +22,7 @@ from gatepost.audit.table import Table, table
 from gatepost.audit.version import NEWEST, Version
 from gatepost.config import expand
 from gatepost.config.located import Located
-from gatepost.config.master import MasterCf, Service
+from gatepost.config.master import MasterCf, Service, is_disabled
 from gatepost.config.settings import Settings, Value
 from gatepost.config.source import MainCf
 from gatepost.span import ConfigError
@@ -75,8 +75,14 @@ class Subject:
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
-        """The entries of master.cf in force: of those with one name and type the last."""
-        return tuple({(service.name, service.type): service for service in self.master_cf.services}.values())
+        """The entries of master.cf in force: of those with one name and type the last, without those that
+        master_service_disable names."""
+        last = {(service.name, service.type): service for service in self.master_cf.services}.values()
+        try:
+            disabled = self.main[p.MASTER_SERVICE_DISABLE]
+        except ConfigError:
+            disabled = ()
+        return tuple(service for service in last if not is_disabled(service, disabled))
 
     @cached_property
     def _settings(self) -> dict[tuple[str, str], Settings]:
@@ -172,7 +178,8 @@ class Subject:
 
     def read(self, path: str) -> tuple[str, str] | None:
         """(name, text) of a file that the configuration mentions: one of `files`, or one below `directory`, where
-        /etc/postfix/x stands for DIRECTORY/x. None when it is not there."""
+        /etc/postfix/x stands for DIRECTORY/x; any file when `directory` is the one that Postfix here uses. None when it
+        is not there."""
         if path not in self._read:
             self._read[path] = self._open(path)
         return self._read[path]
@@ -187,6 +194,8 @@ class Subject:
         home = (self.main.text("config_directory") or "/etc/postfix").rstrip("/")
         places = [os.path.join(self.directory, os.path.relpath(path, each))
                   for each in (home, "/etc/postfix", self.directory) if path.startswith(each + "/")]
+        if os.path.realpath(self.directory) == os.path.realpath(home):
+            places.append(path)  # this is the host that it configures
         if not path.startswith("/"):
             places.append(os.path.join(self.directory, path))
         for place in places:

@@ -13,7 +13,6 @@ from gatepost.config import check, honesty, master, source
 from gatepost.config.dms import names
 from gatepost.config.located import Located
 from gatepost.config.master import MasterCf, Service
-from gatepost.config.parameter import Word
 from gatepost.config.problem import Problem
 from gatepost.config.settings import Settings, Value
 from gatepost.config.source import MainCf
@@ -48,7 +47,7 @@ class Configuration:
             disabled = self.main[p.MASTER_SERVICE_DISABLE]
         except ConfigError:
             disabled = ()  # check.py reports the value
-        return [service for service in last.values() if not _disabled(service, disabled)]
+        return [service for service in last.values() if not master.is_disabled(service, disabled)]
 
     def settings(self, service: Service) -> Settings:
         """What is in force for one service: main.cf and its -o overrides, the last of a name winning."""
@@ -89,15 +88,6 @@ class Configuration:
         while start < len(service.args) and (option := service.args[start].text).startswith("-"):
             start += 1 + (len(option) == 2 and option[1] in "o" + master.OPTIONS_WITH_ARGUMENT)
         return [word.text for word in service.args[start:]]
-
-
-def _disabled(service: Service, patterns: tuple[Word, ...]) -> bool:
-    """master_service_disable: the first of `type`, `name.type` and `name/type` words that fits decides."""
-    for word in patterns:
-        pattern = word.text.lstrip("!")
-        if pattern in (service.type, f"{service.name}.{service.type}", f"{service.name}/{service.type}"):
-            return (len(word.text) - len(pattern)) % 2 == 0
-    return False
 
 
 def load(directory: str) -> Configuration:

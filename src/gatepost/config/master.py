@@ -7,10 +7,12 @@ does, nor any parameter.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gatepost.config.located import BLANKS, Located
+from gatepost.config.parameter import Word
 from gatepost.config.problem import Problem
 from gatepost.config.source import logical_lines, physical_lines, split_name_value
 from gatepost.span import Span
@@ -60,6 +62,15 @@ class MasterCf:
 
     def __str__(self) -> str:
         return "".join(self.lines)
+
+
+def is_disabled(service: Service, patterns: Iterable[Word]) -> bool:
+    """master_service_disable: the first of `type`, `name.type` and `name/type` words that fits decides."""
+    for word in patterns:
+        pattern = word.text.lstrip("!")
+        if pattern in (service.type, f"{service.name}.{service.type}", f"{service.name}/{service.type}"):
+            return (len(word.text) - len(pattern)) % 2 == 0
+    return False
 
 
 class BadEntry(Exception):
