@@ -169,7 +169,7 @@ class Screened:
         early = self._early
         assert early is not None, "a wait that nobody asked for"
         early.take(waited, self._place.now())
-        if waited.left:
+        if waited.left and not early.heard:
             settled, _ = self._settle(early)
             return [*settled, Observed(facts.HangUp(early.since(self._place.monotonic()), False)), *self._end(None)]
         return self._wait(early)
