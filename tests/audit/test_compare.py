@@ -40,8 +40,7 @@ def compared(before: Path, after: Path) -> Comparison:
 
 
 def change(found: Comparison, title: str) -> Group:
-    (group,) = [group for group in found.groups if group.title == title]
-    return group
+    return max((group for group in found.groups if group.title == title), key=lambda group: len(group.behaviours))
 
 
 def test_the_same_is_the_same(make: Make) -> None:
@@ -126,6 +125,36 @@ def test_a_renamed_listener_is_the_same_port(make: Make) -> None:
 def test_a_value_that_does_not_read_is_told(make: Make) -> None:
     found = compared(make("a", RELAY), make("b", RELAY + "smtpd_hard_error_limit = many\n"))
     assert len(found.left_out) == 1 and "smtpd_hard_error_limit" in found.left_out[0]
+
+
+SCREEN = "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"
+
+
+def test_screening_that_begins_to_refuse(make: Make) -> None:
+    before = make("a", RELAY + OPEN + "postscreen_greet_action = ignore\n", SCREEN)
+    after = make("b", RELAY + OPEN + "postscreen_greet_action = enforce\n", SCREEN)
+    found = compared(before, after)
+    assert {client for group in found.groups for client in group.clients} == {"a stranger who comes for the first time"}
+    group = change(found, "accepted -> refused 550 at RCPT")
+    assert "everything is sent in one segment, before the greeting" in group.behaviours
+    assert group.after.reason is not None
+    assert (group.after.reason.text, group.after.reason.list) == (
+        "postscreen_greet_action = enforce", "postscreen_greet_action")
+    assert str(group.after.reason.span) == f"{after}/main.cf:9"
+
+
+def test_a_deep_test_puts_off_whoever_is_new(make: Make) -> None:
+    before, after = make("a", RELAY, SCREEN), make("b", RELAY + "postscreen_bare_newline_enable = yes\n", SCREEN)
+    found = compared(before, after)
+    group = change(found, "accepted -> refused 450 at RCPT")
+    assert "an ordinary message to a user of ours" in group.behaviours
+    assert group.after.reason is not None and group.after.reason.list == "postscreen_bare_newline_enable"
+
+
+def test_behind_screening_a_client_that_is_known_meets_smtpd(make: Make) -> None:
+    before, after = make("a", RELAY + OPEN, SCREEN), make("b", RELAY, SCREEN)
+    found = compared(before, after)
+    assert any("a stranger" in group.clients for group in found.groups)
 
 
 def test_seconds_not_minutes(make: Make) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gatepost.config.parameters as p
+from gatepost.audit.gate import Gate
 from gatepost.audit.guest import GATEWAY, STRANGER, USER, Guest
 from gatepost.audit.host import Host, host
 from gatepost.audit.rehearse import Played, Rehearsal, rehearsal
@@ -15,9 +16,9 @@ from gatepost.audit.supposed import beside
 from gatepost.config.load import load as load_configuration
 from gatepost.config.load import loads
 from gatepost.config.settings import Settings
-from gatepost.dialogue.format import Dialogue, Expect, parse
+from gatepost.dialogue.format import Act, Dialogue, Expect, parse
 from gatepost.lookup.fake import FakeLookups
-from tests.lab import load, write_config
+from tests.lab import DIALOGUES, load, write_config
 from tests.test_dialogues import is_listed
 from tests.test_dialogues_in_process import RECORDED, recorded
 
@@ -48,6 +49,25 @@ def test_as_recorded(name: str, tmp_path: Path) -> None:
     played = Rehearsal(lab).play(dialogue.steps, Guest("the lab's client", dialogue.client), reacts=False)
     expected = [line.replace("\\xc3\\xa4", "ä").replace("\\xc3\\xbc", "ü") for line in recorded(dialogue)]
     assert lines(played) == expected
+
+
+SCREENED = {f"postscreen/{path.stem}": path for path in (DIALOGUES / "postscreen").glob("*.gold")
+            if not any(isinstance(step, Act) for step in load(path).steps) and path.stem != "engine-reject-footer"}
+
+
+@pytest.mark.parametrize("name", sorted(SCREENED))
+def test_screening_as_recorded(name: str, tmp_path: Path) -> None:
+    dialogue = load(SCREENED[name])
+    conf = write_config(tmp_path, dialogue, 2525, ["gatepost_compatibility = postfix"])
+    configuration = load_configuration(str(conf))
+    entry = next(each for each in configuration.services if each.type == "inet")
+
+    def lab(found: Settings) -> Host:
+        return Host(found, World(), found[p.MYHOSTNAME], "example.test", False)  # type: ignore[arg-type]
+
+    rehearsed = Rehearsal(lab(configuration.serving(entry)), Gate.of(lab(configuration.settings(entry))))
+    played = rehearsed.play(dialogue.steps, Guest("the lab's client", dialogue.client, new=True), reacts=False)
+    assert lines(played) == [line for line in recorded(dialogue) if not line.startswith("220-")]  # the teaser
 
 
 def settings(**values: str) -> Settings:

@@ -112,3 +112,13 @@ def test_what_cannot_be_read_is_one_line_and_status_2(conf: Path, tmp_path: Path
         done = run(*arguments)
         assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_screening_is_met_by_whoever_is_new(conf: Path) -> None:
+    (conf / "main.cf").write_text(f"{MAIN}postscreen_greet_action = enforce\n", encoding="utf-8")
+    (conf / "master.cf").write_text("smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n", encoding="utf-8")
+    lines = told("proofs/whole-session-at-once", "-c", conf)
+    assert "in the end: refused 550 at RCPT" in lines
+    assert any(line.split() == ["postscreen_greet_action", "=", "enforce", "REJECT", f"{conf}/main.cf:12"]
+               for line in lines)
+    assert "in the end: refused 503 at DATA" in told("proofs/whole-session-at-once", "-c", conf, "--known")

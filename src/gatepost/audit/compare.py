@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gatepost.audit import verdict
 from gatepost.audit.behaviour import Behaviour, behaviours
-from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, SECURED, STRANGER, USER, Guest
+from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, NEW, SECURED, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
 from gatepost.audit.listening import inside, networks, stages
 from gatepost.audit.rehearse import Played, Rehearsal
@@ -22,6 +22,7 @@ from gatepost.config.settings import Settings
 from gatepost.span import ConfigError
 
 TELLING = "proofs/"  # the dialogues that every kind of client plays
+AT_THE_GATE = (TELLING, "postscreen/pregreet", "postscreen/deep")  # those that screening is about
 NETWORKS = 4  # addresses that are looked at because only one side trusts them
 
 
@@ -79,7 +80,8 @@ def compare(before: Subject, after: Subject) -> Comparison:
         if place not in right.ready:
             continue
         other = right.ready[place][1]
-        if not _same(before, rehearsal.settings, after, other.settings):
+        if not (_same(before, rehearsal.settings, after, other.settings)
+                and _same_gate(before, rehearsal, after, other)):
             _compare(found, groups, listener, rehearsal, other)
         supposed |= dict.fromkeys((*rehearsal.supposed, *other.supposed))
     found.supposed = tuple(supposed)
@@ -126,6 +128,8 @@ def _performances(listener: Listener, before: Rehearsal, after: Rehearsal) -> It
         guests += [(guest, telling) for guest in _trusted_by_one(before.settings, after.settings)]
         if before.offers_tls or after.offers_tls:
             guests.append((SECURED, telling))
+        if before.screens or after.screens:
+            guests.append((NEW, [one for one in every if any(name.startswith(AT_THE_GATE) for name in one.names)]))
     for guest, some in guests:
         for one in some:
             yield guest, one
@@ -137,6 +141,13 @@ def _trusted_by_one(before: Settings, after: Settings) -> Iterator[Guest]:
     only = [each for each in (*left, *right) if (each in left) != (each in right)]
     for network in only[:NETWORKS]:
         yield from inside(network, "only one side's mynetworks has it")
+
+
+def _same_gate(before: Subject, left: Rehearsal, after: Subject, right: Rehearsal) -> bool:
+    """Is the screening in front the same?"""
+    if left.gate is None or right.gate is None:
+        return left.gate is right.gate
+    return _same(before, left.gate.settings, after, right.gate.settings)
 
 
 def _same(before: Subject, left: Settings, after: Subject, right: Settings) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import gatepost.config.parameters as p
 from gatepost.audit.favour import Favour
+from gatepost.audit.gate import Gate
 from gatepost.audit.guest import Guest, at
 from gatepost.audit.host import host
 from gatepost.audit.listener import Listener
@@ -44,8 +45,11 @@ def stages(subject: Subject, favoured: Favour | None = None) -> Stages:
 
 
 def rehearsal_of(subject: Subject, listener: Listener, favoured: Favour | None = None) -> Rehearsal:
-    """One listener. ConfigError when its settings do not read."""
-    return Rehearsal(host(_in_force(subject, listener.settings), subject.read, favoured))
+    """One listener, with the screening in front of it. ConfigError when its settings do not read."""
+    gate = None
+    if listener.screen_settings is not None and listener.smtpd is not listener.service:
+        gate = Gate.of(host(_in_force(subject, listener.screen_settings), subject.read, favoured))
+    return Rehearsal(host(_in_force(subject, listener.settings), subject.read, favoured), gate)
 
 
 def place(listener: Listener) -> str:

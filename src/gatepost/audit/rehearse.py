@@ -8,22 +8,25 @@ told to go ahead. This file must not know what a verdict is worth.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import gatepost.config.parameters as p
+from gatepost.audit.gate import Gate, Screen
 from gatepost.audit.guest import STRANGER, Guest
 from gatepost.audit.host import Host, host
 from gatepost.audit.judge import Accepted, House, Judge, Judged
 from gatepost.audit.supposed import Read, nothing
 from gatepost.config.settings import Settings
 from gatepost.deliver.content import ContentPolicy
-from gatepost.dialogue.format import Act, Expect, Pause, Send, Step
+from gatepost.dialogue.format import Act, Expect, Pause, Send, Step, unfinished
 from gatepost.lookup.classes import Classes
 from gatepost.lookup.match import DomainList, matches_subdomains
 from gatepost.policy.evaluate import Policy
 from gatepost.policy.options import ClientLists, options_of
 from gatepost.policy.program import NO_PROTECTION
+from gatepost.screen.actions import Caught, Demote, Promote
 from gatepost.smtp import actions, events, sentences
 from gatepost.smtp.options import Options
 from gatepost.smtp.reply import Reply
@@ -69,11 +72,13 @@ class Played:
 
 class Rehearsal:
     """One service, ready to be talked to as often as wanted. Its lists are compiled once. ConfigError when a value that
-    a session needs does not read, or when smtpd would not start for want of protection against relaying."""
+    a session needs does not read, or when smtpd would not start for want of protection against relaying. `gate`: the
+    screening in front of it."""
 
-    def __init__(self, where: Host) -> None:
+    def __init__(self, where: Host, gate: Gate | None = None) -> None:
         settings, lookups = where.settings, where.lookups
         self.host = where
+        self.gate = gate
         strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
         classes = Classes(settings, lookups)
         self._options = options_of(settings, lookups, tls_ready=where.has_certificate)
@@ -106,7 +111,13 @@ class Rehearsal:
     @property
     def supposed(self) -> tuple[str, ...]:
         """What was assumed of the world so far."""
-        return self.host.lookups.supposed
+        behind = self.host.lookups.supposed
+        return behind if self.gate is None else tuple(dict.fromkeys((*self.gate.lookups.supposed, *behind)))
+
+    @property
+    def screens(self) -> bool:
+        """Is there screening in front?"""
+        return self.gate is not None
 
     @property
     def offers_login(self) -> bool:
@@ -120,7 +131,8 @@ class Rehearsal:
 
     def play(self, steps: Sequence[Step], guest: Guest = STRANGER, *, reacts: bool = True) -> Played:
         """The conversation that comes of these steps."""
-        return _Conversation(self._options, self._house, guest, self.offers_tls).play(steps, reacts)
+        gate = self.gate if guest.new else None
+        return _Conversation(self._options, self._house, guest, self.offers_tls, gate).play(steps, reacts)
 
 
 def rehearsal(settings: Settings, read: Read = nothing) -> Rehearsal:
@@ -131,21 +143,31 @@ def rehearsal(settings: Settings, read: Read = nothing) -> Rehearsal:
 class _Conversation:
     """One client and its session."""
 
-    def __init__(self, options: Options, house: House, guest: Guest, offers_tls: bool) -> None:
-        client = guest.client()
+    def __init__(self, options: Options, house: House, guest: Guest, offers_tls: bool, gate: Gate | None) -> None:
+        self._options = options
         self._session = Session(options)
-        self._judge = Judge(house, self._session, client)
+        self._judge = Judge(house, self._session, guest.client())
+        self._screen = Screen(gate, guest.address, self._make) if gate is not None else None
+        self._promoted = False
+        self._verbs: deque[str] = deque()  # what screening has still to answer
         self._played = Played(guest)
         self._at = -1
         self._unread = 0  # replies that no step has shown yet
         self._paused = False  # what was said has arrived
         self._corked: list[bytes] | None = None  # segments that leave as one
+        self._greeting: actions.Ask | None = None  # screening waits before it greets
+        self._first = 0  # the first decision that no reply has told
         self._wants_tls = False
         self._secured = guest.secured and offers_tls
         self._logs_in = guest.login and house.sasl_enabled and (self._secured or not house.tls_auth_only)
 
+    def _make(self) -> Session:
+        """The real session of a client that screening lets in."""
+        self._session = self._judge.session = Session(self._options)
+        return self._session
+
     def play(self, steps: Sequence[Step], reacts: bool) -> Played:
-        played, session = self._played, self._session
+        played = self._played
         early = 0
         while early < len(steps) and isinstance(steps[early], Send | Pause):
             step = steps[early]
@@ -155,12 +177,14 @@ class _Conversation:
             early += 1
         self._begin()
         for self._at in range(early, len(steps)):
-            if not self._step(steps[self._at], reacts and _goes_on(steps, self._at)):
+            following = steps[self._at + 1] if self._at + 1 < len(steps) else None
+            if not self._step(steps[self._at], following if reacts else None):
                 break
-        self._show(())
+        self._greeted()
+        self._show()
         if not played.closed:
             self._feed(events.Lost())
-        played.early = session.turn.early
+        played.early = self._session.turn.early
         played.judged, played.accepted = self._judge.judged, self._judge.accepted
         return played
 
@@ -171,8 +195,8 @@ class _Conversation:
             session.authenticated = self._judge.house.login
             self._judge.log_in("PLAIN")
 
-    def _step(self, step: Step, reacts: bool) -> bool:
-        """Do one step; False when the client has left."""
+    def _step(self, step: Step, following: Step | None) -> bool:
+        """Do one step; False when the client has left. `following`: what it would do next, if it reacts."""
         played = self._played
         match step:
             case Send():
@@ -180,8 +204,10 @@ class _Conversation:
             case Pause():
                 self._paused = True
             case Expect():
-                heard = self._show(step.lines)
-                return self._react(step, heard) if reacts else True
+                if step.open or not unfinished(step.lines[-1]):
+                    self._greeted()
+                heard = self._show()
+                return self._react(step, heard, following) if following is not None else True
             case Act(("starttls", *_)):
                 self._start_tls()
             case Act(("cork", *_)):
@@ -210,7 +236,7 @@ class _Conversation:
             self._wants_tls = False
             self._feed(events.TlsStarted())
 
-    def _react(self, expected: Expect, heard: Reply | None) -> bool:
+    def _react(self, expected: Expect, heard: Reply | None, following: Step) -> bool:
         """What a program does that hears something else than it was recorded to hear."""
         if heard is None or expected.open:
             return True
@@ -219,16 +245,16 @@ class _Conversation:
             self._played.gave_up = True
             self._say(QUIT)
             return False
-        if hears and not told and heard.code == 354:
+        if hears and not told and heard.code == 354 and not _is_content(following):
             self._say(MESSAGE)
         return True
 
     def _say(self, more: Send) -> None:
         self._feed(events.Received(more.data()))
         self._played.steps.append(more)
-        self._show(())
+        self._show()
 
-    def _show(self, expected: Sequence[str]) -> Reply | None:
+    def _show(self) -> Reply | None:
         """What was said since the last look, as a step; the last reply of it."""
         played, said = self._played, self._played.said
         fresh = said[len(said) - self._unread :] if self._unread else []
@@ -241,29 +267,65 @@ class _Conversation:
         return fresh[-1].reply if fresh else None
 
     def _feed(self, event: events.Event) -> None:
-        session, judge, played = self._session, self._judge, self._played
+        machine = self._session if self._screen is None else self._screen.machine
         waiting: list[events.Event] = [event]
-        first = len(judge.judged)
+        if self._screen is not None and isinstance(event, events.Received):
+            words = (line.split() for line in event.data.decode("latin-1").split("\n"))
+            self._verbs += [word[0].upper() for word in words if word]
+        self._first = len(self._judge.judged)
         while waiting:
-            for action in session.handle(waiting.pop(0)):
-                match action:
-                    case actions.Send(reply=reply):
-                        reply = reply.softened() if session.options.soft_bounce else reply
-                        judged, first = tuple(judge.judged[first:]), len(judge.judged)
-                        played.said.append(Said(self._at, _where(reply, judged, session), reply, judged))
-                        self._unread += 1
-                    case actions.Ask():
-                        waiting.append(judge.answer(action))
-                    case actions.Content(data=data):
-                        judge.content += data
-                    case actions.Abandon():
-                        judge.forget()
-                    case actions.StartTls():
-                        self._wants_tls = True
-                    case actions.HangUp():
-                        played.closed = True
-                    case _:
-                        pass
+            for action in machine.handle(waiting.pop(0)):
+                if isinstance(action, actions.Ask) and action.stage is actions.Stage.GREET_WAIT:
+                    self._greeting = action
+                elif isinstance(action, actions.Ask):
+                    waiting.append(self._answered(action))
+                elif isinstance(action, actions.Send):
+                    self._heard(action.reply)
+                else:
+                    self._perform(action)
+
+    def _greeted(self) -> None:
+        """The wait before the greeting is over: from now on the client is not too early."""
+        while self._greeting is not None and self._screen is not None:
+            asked, self._greeting = self._greeting, None
+            self._feed(self._screen.answer(asked))
+
+    def _answered(self, ask: actions.Ask) -> events.Answered:
+        if self._screen is not None and ask.stage is actions.Stage.SCREEN:
+            return self._screen.answer(ask)
+        return self._judge.answer(ask)
+
+    def _heard(self, reply: Reply) -> None:
+        """A reply was sent."""
+        judge = self._judge
+        reply = reply.softened() if self._options.soft_bounce else reply
+        if self._screen is not None and not self._promoted:
+            where = self._verbs.popleft() if self._verbs and reply.code != 220 else "CONNECT"
+            judged = self._screen.judged(reply, where)
+            judge.judged += judged
+        else:
+            judged = tuple(judge.judged[self._first :])
+            where = _where(reply, judged, self._session)
+        self._first = len(judge.judged)
+        self._played.said.append(Said(self._at, where, reply, judged))
+        self._unread += 1
+
+    def _perform(self, action: object) -> None:
+        match action:
+            case actions.Content(data=data):
+                self._judge.content += data
+            case actions.Abandon():
+                self._judge.forget()
+            case actions.StartTls():
+                self._wants_tls = True
+            case actions.HangUp():
+                self._played.closed = True
+            case Promote() | Demote():
+                self._promoted = isinstance(action, Promote)
+            case Caught() if self._screen is not None:
+                self._screen.caught(action)
+            case _:
+                pass
 
 
 def _where(reply: Reply, judged: Sequence[Judged], session: Session) -> str:
@@ -275,9 +337,9 @@ def _where(reply: Reply, judged: Sequence[Judged], session: Session) -> str:
     return next((where for known, where in WHERE.items() if reply == known), session.where)
 
 
-def _goes_on(steps: Sequence[Step], at: int) -> bool:
-    """Is this an answer that the client waits for and acts upon? Not when everything was said before."""
-    return at + 1 < len(steps) and isinstance(steps[at], Expect)
+def _is_content(step: Step) -> bool:
+    """Does the client go on with a message anyway?"""
+    return isinstance(step, Send) and any(text == "." for text, line in step.parts if line)
 
 
 def _goes_ahead(lines: Sequence[str]) -> bool:

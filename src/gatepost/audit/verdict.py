@@ -186,6 +186,8 @@ def _refusing(judged: Judged) -> Step | None:
 def _of_step(step: Step) -> Reason:
     if step.token == "yes":  # a parameter that stands for a restriction
         return Reason(f"{step.list_name} = yes" + ("" if step.span else " (default)"), step.span, step.list_name, "yes")
+    if step.token.startswith(f"{step.list_name} = "):  # screening's
+        return Reason(step.token + ("" if step.span else " (default)"), step.span, step.list_name, step.token)
     return Reason(f"{step.token} in {step.list_name}", step.span, step.list_name, step.token)
 
 

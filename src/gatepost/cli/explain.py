@@ -37,6 +37,7 @@ def explain(
     name: Annotated[str, typer.Option(metavar="NAME", help="The client's verified host name.")] = "",
     login: Annotated[bool, typer.Option("--login", help="The client has logged in, over TLS where offered.")] = False,
     tls: Annotated[bool, typer.Option("--tls", help="The client speaks TLS where offered.")] = False,
+    known: Annotated[bool, typer.Option("--known", help="The client has passed screening before.")] = False,
     postfix_version: Annotated[str, typer.Option(metavar="VERSION", help="Postfix's version.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -49,7 +50,8 @@ def explain(
     try:
         subject = inputs.subject(str(config), postfix_version=postfix_version)
         listener, rehearsal = chosen(subject, service)
-        guest = Guest("a user who has logged in" if login else "a client", client, name, login, login or tls)
+        guest = Guest("a user who has logged in" if login else "a client", client, name, login, login or tls,
+                      not known)
         found = explained(listener, rehearsal, _steps(dialogue, rehearsal.host), guest)
     except ConfigError as error:
         fail(error)
