@@ -140,6 +140,18 @@ def test_random_bytes_are_a_clear_error(tmp_path: Path, name: str, seed: int) ->
     assert str(tmp_path / name) in wrong(run(tmp_path / name))
 
 
+def test_what_postconf_prints_into_pipes(tmp_path: Path) -> None:
+    command = ('"$0" audit <(printf "mail_version = 3.8.0\\n") <(printf "smtp inet n - n - - smtpd\\n") '
+               "--select PIPE-01 --format json")
+    done = subprocess.run(["bash", "-c", command, GATEPOST], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr == ""
+    assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["PIPE-01"]
+
+
+def test_a_device_is_no_file() -> None:
+    assert "this is a device, not a file" in wrong(run("/dev/zero"))
+
+
 WRONG: list[tuple[str, str]] = [
     ("nothing", "there is no such file or directory: "),
     ("empty", "there is no configuration: neither main.cf nor a file of docker-mailserver"),

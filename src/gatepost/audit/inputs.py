@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -161,8 +162,10 @@ def of_texts(files: dict[str, str], main_name: str, main_text: str, master_name:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file. ConfigError when it cannot be read."""
+    """The text of a file or a pipe. ConfigError when it cannot be read."""
     try:
+        if stat.S_ISCHR(path.stat().st_mode):
+            raise ConfigError("this is a device, not a file", None, str(path))
         return path.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         raise ConfigError(f"cannot open {path.name}: {error.strerror or error}", Span(str(path), 1)) from None
