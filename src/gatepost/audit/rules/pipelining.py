@@ -36,7 +36,7 @@ def placed_at_data(listener: Listener) -> tuple[Change, ...]:
     if not listed.items:
         return (SetValue(DATA, LISTED, holder, COMMENT),)
     end = next((item for item in listed.items if item.ends), None)
-    return (AddItems(DATA, (CHECK,), end.word if end else None, holder),)
+    return (AddItems(DATA, (CHECK,), end.word if end else None, holder, COMMENT),)
 
 
 def dropped(spot: Spot) -> DropItems:
@@ -193,7 +193,7 @@ def pipelining_check_is_not_reached(subject: Subject) -> Iterator[Finding]:
         assert end is not None, "it is not reached"
         changes: tuple[Change, ...] = ()
         if spot.list.name == DATA and not spot.item.path and not end.path:
-            changes = (dropped(spot), AddItems(DATA, (CHECK,), end.word, spot.holder))
+            changes = (dropped(spot), AddItems(DATA, (CHECK,), end.word, spot.holder, COMMENT))
         yield Finding("", weaker(Severity.HIGH, spot.listener, subject), f"{CHECK} is never reached: "
                       f"`{end.word}' ends {spot.list.name}", spot.item.span, spot.list.name, spot.holder,
                       fix=Fix(f"put it before `{end.word}'", changes, safe=True),
