@@ -300,3 +300,19 @@ def test_an_environment_may_come_from_a_compose_file_elsewhere(tmp_path: Path) -
     assert one.docker is not None and str(one.docker.release) == "v13.1.0"
     assert one.docker.folder.environment["SSL_TYPE"] == "manual"
     assert one.docker.folder.volume == str(Path(named) / VOLUME)
+
+
+def test_a_proof_knows_the_fix(tmp_path: Path) -> None:
+    named = folder(tmp_path, env="SSL_TYPE=manual\n")
+    run = subprocess.run([sys.executable, "-m", "gatepost", "audit", named, "--dms-release", "v13.1.0", "--select",
+                          "PIPE-02", "--prove"], capture_output=True, text=True, check=False)
+    assert re.search(r"verdict +accepted +refused", run.stdout), run.stdout
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "mailserver.env", f"{VOLUME}/postfix-main.cf"])
+def test_any_of_its_files_stands_for_the_folder(name: str, tmp_path: Path) -> None:
+    text = "services: {m: {image: 'x/docker-mailserver:13.1', env_file: mailserver.env}}\n"
+    named = folder(tmp_path, env="SSL_TYPE=manual\n", compose=text, main="soft_bounce = no\n")
+    one = subject(f"{named}/{name}")
+    assert one.docker is not None and str(one.docker.release) == "v13.1.0"
+    assert one.docker.folder.environment["SSL_TYPE"] == "manual"

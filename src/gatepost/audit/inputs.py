@@ -79,7 +79,7 @@ def subject(*paths: str, postfix_version: str = "", dms_release: str = "", env: 
     place = places[0]
     if place.is_dir():
         return _of_directory(place, wanted)
-    if place.name in names.OVERRIDES:
+    if place.name in (*names.OVERRIDES, *names.ENV_FILES, *names.COMPOSE_FILES):
         return _docker_mailserver(place.parent, wanted)
     if place.name in CONFIGURATION and place.with_name("main.cf").exists():
         return _of_directory(place.parent, wanted)

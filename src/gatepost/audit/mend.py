@@ -6,12 +6,13 @@ and a master.cf that was only assumed, cannot. This file must not know any rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from gatepost.audit import run
+from gatepost.audit.change import Change
 from gatepost.audit.edits import written
 from gatepost.audit.finding import Finding
 from gatepost.audit.fix import Fixed, fixed, fixed_texts
@@ -22,6 +23,7 @@ from gatepost.span import ConfigError
 
 if TYPE_CHECKING:
     from gatepost.audit.docker import Overrides  # imported late: only its users pay for it
+    from gatepost.config.dms.effective import Effective
 
 
 def texts_of(subject: Subject) -> Texts:
@@ -65,17 +67,20 @@ def consequences(done: Fixed[Texts] | Fixed[Overrides]) -> tuple[str, ...]:
     return tuple(docker.consequences(before, after))
 
 
+def overridden(understood: Effective, changes: Iterable[Change]) -> Overrides:
+    """docker-mailserver's override files with these changes. CannotWrite: one of them is not possible."""
+    from gatepost.audit import docker
+
+    return reduce(lambda state, change: docker.written(change, state), changes, docker.Overrides(understood))
+
+
 def mended(subject: Subject) -> Callable[[Finding], Mapping[str, str]]:
     """What each finding's fix alone would make of the files: name -> text of those that it changes."""
     def of_finding(finding: Finding) -> Mapping[str, str]:
         changes = finding.fix.changes if finding.fix else ()
         try:
             if subject.docker is not None:
-                from gatepost.audit import docker
-
-                overrides = docker.Overrides(subject.docker)
-                old, new = overrides.files(), reduce(lambda state, change: docker.written(change, state), changes,
-                                                     overrides).files()
+                old, new = overridden(subject.docker, ()).files(), overridden(subject.docker, changes).files()
             else:
                 texts = texts_of(subject)
                 old, new = texts.files(), reduce(lambda state, change: written(change, state), changes, texts).files()

@@ -19,7 +19,7 @@ from gatepost.audit.finding import Finding
 from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
 from gatepost.audit.listening import Stages, inside, networks, stages
-from gatepost.audit.mend import subject_of
+from gatepost.audit.mend import overridden, subject_of
 from gatepost.audit.rehearse import Played, Rehearsal
 from gatepost.audit.rule import RULES
 from gatepost.audit.subject import Subject
@@ -135,6 +135,8 @@ class Prover:
             return None
         texts = Texts(subject.main_cf, subject.master_cf)
         try:
+            if subject.docker is not None:
+                return subject_of(overridden(subject.docker, finding.fix.changes), subject)
             for change in finding.fix.changes:
                 texts = written(change, texts)
         except (CannotWrite, ConfigError):

@@ -88,7 +88,8 @@ def _lost(subject: Subject, understood: Effective) -> Iterator[Finding]:
         lost = {item: why for item, why in injected.items() if not _has(text, item)}
         if lost:
             told = ", ".join(f"{item} ({why})" for item, why in lost.items())
-            yield Finding("", Severity.HIGH, f"{entry.name} here replaces the list that start-up puts together: {told} "
+            severity = Severity.LOW if "milters" in entry.name else Severity.HIGH  # other milters are often meant
+            yield Finding("", severity, f"{entry.name} here replaces the list that start-up puts together: {told} "
                           f"{'is' if len(lost) == 1 else 'are'} lost", entry.span, entry.name,
                           fix=Fix("put in again what start-up had there", tuple(_restored(entry, lost))))
 
