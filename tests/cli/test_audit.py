@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 GATEPOST = Path(sys.executable).parent / "gatepost"
 BARE = "mail_version = 3.8.0\nmyhostname = mx.example.org\nsmtpd_data_restrictions =\n"
@@ -185,6 +187,14 @@ def test_a_file_that_nobody_may_read(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text(BARE)
     (tmp_path / "main.cf").chmod(0)
     assert "cannot open main.cf: Permission denied" in wrong(run(tmp_path))
+
+
+def test_the_hook_for_pre_commit_runs_an_audit_of_configurations() -> None:
+    (hook,) = yaml.safe_load((Path(__file__).resolve().parents[2] / ".pre-commit-hooks.yaml").read_text())
+    assert hook["entry"] == "gatepost audit" and hook["require_serial"]
+    files = [name for name in ("main.cf", "etc/postfix/master.cf", "dms/postfix-main.cf", "main.cf.proto", "domain.cf")
+             if re.search(hook["files"], name)]
+    assert files == ["main.cf", "etc/postfix/master.cf", "dms/postfix-main.cf"]
 
 
 LARGE_SERVICES, LARGE_LINES = 200, 5000
