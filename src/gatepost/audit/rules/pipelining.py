@@ -18,6 +18,7 @@ from gatepost.audit.rules.turns import (
     PARAMETER,
     Spot,
     at_data,
+    besides,
     by_place,
     is_in_force,
     is_variable,
@@ -116,7 +117,8 @@ def pipelining_check_stands_too_early(subject: Subject) -> Iterator[Finding]:
                              and spot.list.name in (*EARLY, first.list.name) and spot.item.span is not None)
         yield Finding("", severity, f"{CHECK} stands in {first.list.name} and not in {DATA}: {when}", first.item.span,
                       first.list.name, first.holder,
-                      fix=Fix("move the check to DATA", (*placed_at_data(first.listener), *mine), safe=True))
+                      fix=Fix("move the check to DATA", (*placed_at_data(first.listener), *mine), safe=True),
+                      notes=besides(first.listener, subject))
 
 
 @rule("PIPE-03", Severity.LOW)
@@ -197,4 +199,4 @@ def pipelining_check_is_not_reached(subject: Subject) -> Iterator[Finding]:
         yield Finding("", weaker(Severity.HIGH, spot.listener, subject), f"{CHECK} is never reached: "
                       f"`{end.word}' ends {spot.list.name}", spot.item.span, spot.list.name, spot.holder,
                       fix=Fix(f"put it before `{end.word}'", changes, safe=True),
-                      notes=(Note(f"`{end.word}'", end.span),))
+                      notes=(Note(f"`{end.word}'", end.span), *besides(spot.listener, subject)))

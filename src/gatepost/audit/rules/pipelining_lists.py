@@ -18,6 +18,7 @@ from gatepost.audit.rules.turns import (
     EARLY,
     PARAMETER,
     Spot,
+    besides,
     by_place,
     is_in_force,
     is_variable,
@@ -65,7 +66,7 @@ def pipelining_check_stands_behind_a_broad_permit(subject: Subject) -> Iterator[
         message = f"`{item.text}' may permit {strangers} before {CHECK}"
         yield Finding("", severity, message, item.span, DATA, spot.holder,
                       Confidence.LOW if guess else Confidence.HIGH, Fix("put the check before it", changes),
-                      (Note("the check", spot.item.span),))
+                      (Note("the check", spot.item.span), *besides(spot.listener, subject)))
 
 
 def _strangers(subject: Subject, listener: Listener, item: Item) -> str:
@@ -98,7 +99,8 @@ def pipelining_check_only_warns(subject: Subject) -> Iterator[Finding]:
         change = ReplaceItem(spot.setting, f"warn_if_reject {spot.item.word}", CHECK, holder)
         yield Finding("", weaker(Severity.MEDIUM, spot.listener, subject), f"warn_if_reject: {CHECK} refuses nobody in "
                       f"{spot.list.name}", spot.item.warn_span or spot.item.span, spot.list.name, spot.holder,
-                      fix=Fix("end the trial: take warn_if_reject out", (change,)))
+                      fix=Fix("end the trial: take warn_if_reject out", (change,)),
+                      notes=besides(spot.listener, subject))
 
 
 @rule("PIPE-07", Severity.HIGH)
@@ -133,10 +135,12 @@ def override_drops_the_pipelining_check(subject: Subject) -> Iterator[Finding]:
         what = "its override of" if holder else "the variable in"
         change: Change = RemoveSetting(DATA, holder) if holder and _main_has_it(subject) else SetValue(
             DATA, f"permit_mynetworks,permit_sasl_authenticated,{CHECK}", holder)
-        message = f"{named(listeners)}: {what} {DATA} {empty}: clients may talk out of turn"
+        may = "" if is_in_force(listener, subject) else ": clients may talk out of turn"
+        message = f"{named(listeners)}: {what} {DATA} {empty}{may}"
         yield Finding("", weaker(Severity.HIGH, listener, subject), message, place, DATA, holder,
                       fix=Fix("let the check be in force here", (change,)),
-                      notes=tuple(Note("the check in main.cf", spot.item.span) for spot in main[:1]))
+                      notes=(*(Note("the check in main.cf", spot.item.span) for spot in main[:1]),
+                             *besides(listener, subject)))
 
 
 def _main_has_it(subject: Subject) -> bool:

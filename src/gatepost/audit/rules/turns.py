@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import gatepost.config.parameters as p
-from gatepost.audit.finding import Severity
+from gatepost.audit.finding import Note, Severity
 from gatepost.audit.flow import LISTS, Item, RestrictionList
 from gatepost.audit.listener import Listener
 from gatepost.audit.subject import Subject
@@ -73,6 +73,13 @@ def at_data(listener: Listener) -> bool:
 def weaker(severity: Severity, listener: Listener, subject: Subject) -> Severity:
     """LOW where smtpd itself refuses such clients anyway."""
     return Severity.LOW if is_in_force(listener, subject) else severity
+
+
+def besides(listener: Listener, subject: Subject) -> tuple[Note, ...]:
+    """What is in force besides, for a finding that is therefore less severe."""
+    if not is_in_force(listener, subject):
+        return ()
+    return (Note(f"{PARAMETER} is in force: smtpd hangs up on them before any list", listener.place(PARAMETER)),)
 
 
 def is_variable(listener: Listener) -> bool:
