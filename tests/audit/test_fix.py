@@ -100,3 +100,16 @@ def test_rules_that_undo_each_other_come_to_an_end() -> None:
         return [found("A", SetValue("one", "b" if value(texts, "one") == "a" else "a"))]
 
     assert value(fixed_texts(Texts.of("one = a\n"), look).after, "one") == "a"
+
+
+def test_what_could_not_be_made_at_first_is_tried_again_after_the_others() -> None:
+    def look(texts: Texts) -> list[Finding]:
+        if value(texts, "one") == "a":
+            broken = value(texts, "two") == "(unset)"
+            return [found("A", SetValue("one", "b")), found("B", SetValue("two", "b"))] if broken else [
+                found("A", SetValue("one", "b"))]
+        return [found("OPEN", severity=Severity.CRITICAL)] if value(texts, "two") == "(unset)" else []
+
+    fixed = fixed_texts(Texts.of("one = a\n"), look)
+    assert [finding.rule for finding in fixed.made] == ["B", "A"] or str(fixed.after.main) == "one = b\ntwo = b\n"
+    assert fixed.left == ()

@@ -11,6 +11,10 @@ from gatepost.config.located import BLANKS
 from gatepost.config.source import Entry, MainCf, is_comment
 
 
+NEAR = 2
+"""So many words of their names have relatives in common."""
+
+
 def placed(main: MainCf, name: str) -> Placed | None:
     """The value in force of a name, in its text."""
     entry = main.last().get(name)
@@ -49,13 +53,13 @@ def _relative(main: MainCf, name: str) -> Entry | None:
     best: tuple[int, Entry | None] = (0, None)
     parts = name.split("_")
     for entry in main.entries:
-        kin = _kinship(parts, entry.name.split("_"))
-        if kin and kin >= best[0]:
+        kin = kinship(parts, entry.name.split("_"))
+        if kin >= max(best[0], NEAR):
             best = kin, entry
     return best[1]
 
 
-def _kinship(one: list[str], two: list[str]) -> int:
+def kinship(one: list[str], two: list[str]) -> int:
     """How many words two names share at the beginning, and then at the end."""
     shared = 0
     while shared < min(len(one), len(two)) and one[shared] == two[shared]:

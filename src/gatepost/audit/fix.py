@@ -51,13 +51,18 @@ class _Work(Generic[T]):
 
     def run(self) -> None:
         seen = [self.state]
+        tried = None
         for _ in range(ROUNDS):
             ready = self._ready()
-            if not ready or not (self._round(ready) or self._one_by_one(ready)):
+            if ready and (self._round(ready) or self._one_by_one(ready)):
+                if self.state in seen:
+                    return
+                seen.append(self.state)
+            elif self.left and tried != len(seen):  # what could not be made before the others were may be now
+                tried = len(seen)
+                self.left.clear()
+            else:
                 return
-            if self.state in seen:
-                return
-            seen.append(self.state)
 
     def _one_by_one(self, ready: list[Finding]) -> bool:
         """Make those of these fixes that do no harm; False: none."""

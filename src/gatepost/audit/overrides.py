@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gatepost.audit.entries import commented, line_end
+from gatepost.audit.entries import NEAR, commented, kinship, line_end
 from gatepost.audit.layout import Placed, Token, Written
 from gatepost.config.located import BLANKS, Located
 from gatepost.config.master import OPTIONS_WITH_ARGUMENT, BadEntry, MasterCf, split_words, unbrace
@@ -110,7 +110,7 @@ def braced(line: Line, option: Option, value: str) -> str:
 
 def added(master: MasterCf, line: Line, name: str, value: str, comment: str = "") -> str:
     """The text with a new override."""
-    model = line.options[-1] if line.options else None
+    model = _relative(line, name)
     command = line.tokens[FIELDS["command"]]
     if (model and model.braced) or set(value) & set(BLANKS):
         text = f"-o {{ {name} = {value} }}"
@@ -128,6 +128,16 @@ def added(master: MasterCf, line: Line, name: str, value: str, comment: str = ""
     eol = line_end(master.lines)
     notes = "".join(f"{eol}{indent}# {each}".rstrip(" ") for each in comment.splitlines())
     return line.spliced(end, f"{notes}{eol}{indent}{text}")
+
+
+def _relative(line: Line, name: str) -> Option | None:
+    """The option to put another one behind: the nearest by name, else the last. None: there are none."""
+    parts = name.split("_")
+    near = max(range(len(line.options)), default=-1,
+               key=lambda at: (kinship(parts, line.options[at].entry.name.split("_")), at))
+    if near >= 0 and kinship(parts, line.options[near].entry.name.split("_")) < NEAR:
+        near = len(line.options) - 1
+    return line.options[near] if near >= 0 else None
 
 
 def _indent(master: MasterCf) -> str:
