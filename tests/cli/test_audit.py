@@ -102,6 +102,7 @@ TEMPLATES = [
     "relay_domains = proxy:mysql:{config_dir}/relay.cf", "myhostname = {hostname}",
     "mynetworks = ${NETWORKS:-127.0.0.1}", "myhostname = %hostname", "queue_directory = PH_QUEUE_DIRECTORY",
     "relay_domains = proxy:%{driver}:/etc/postfix/x.cf", "myhostname = _HOST_NAME_",
+    "smtpd_tls_key_file=##SSL_KEY_PATH##",
 ]
 
 

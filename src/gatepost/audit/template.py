@@ -20,7 +20,7 @@ PLACEHOLDERS = re.compile(r"""
     (?<![${:]) \{\{ [-~\s]* [\w.$"'(] [^{}]* \}\}    # Jinja, Go, Handlebars; not ${{a} == {b}}, inline:{{a = b}}
     | \{% .*? %\} | \{%- | \{\# .*? \#\}
     | <% .*? %> | <%[=-]? | <\?(?:php|=) | </?tmpl_\w+ | <\#(?:if|list)\b
-    | %%\w+%% | %\{\w+\} | (?<==)\s*%[a-z_]{3,}\s*$
+    | \#\#\w+\#\# | %%\w+%% | %\{\w+\} | (?<==)\s*%[a-z_]{3,}\s*$
     | (?<![\w.@%+-]) @@? [A-Za-z]\w* @@? (?![\w.-])
     | (?<!\w) __? [A-Z][A-Z0-9_]* __? (?<=_) (?!\w) | (?<!\w) PH_[A-Z_]{3,}
     | \$\(\( | \#\{ \w+ \}
@@ -56,8 +56,7 @@ def placeholders(file: str, text: str) -> Iterator[tuple[Span, str]]:
     for number, line in enumerate(lines, 1):
         if is_comment(line):
             continue
-        found = PLACEHOLDERS.search(line) if "{" in line or "<" in line or "%" in line or "@" in line or "_" in line \
-            else None
+        found = PLACEHOLDERS.search(line)
         if found is None and "$" in line:
             found = _shell(line, defined)
         if found is None and is_main and "{" in line and "${" not in line:
