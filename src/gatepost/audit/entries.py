@@ -10,7 +10,6 @@ from gatepost.audit.layout import Placed
 from gatepost.config.located import BLANKS
 from gatepost.config.source import Entry, MainCf, is_comment
 
-
 NEAR = 2
 """So many words of their names have relatives in common."""
 
