@@ -153,3 +153,14 @@ def test_a_row_says_how_the_client_looks(tmp_path: Path, check: str, table: str,
     assert found.verdicts == ("accepted", "refused 554 at RCPT") and not found.supposed
     assert says in [row.says for row in found.rows]
     assert found.client == ("a client at 10.7.0.1" if check == "check_client_access" else "a stranger")
+
+
+def test_of_docker_mailserver_the_override_is_what_decides_after_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "postfix-main.cf").write_text("smtpd_helo_required = yes\n", encoding="utf-8")
+    (tmp_path / "postfix-accounts.cf").write_text("user@example.org|{SHA512}x\n", encoding="utf-8")
+    tried = subject(str(tmp_path), dms_release="13.1.0")
+    found = next(filter(None, map(Prover(tried).prove, [
+        each for each in audit(tried).findings if each.rule.startswith("PIPE")])))
+    assert found.verdicts == ("accepted", "refused 503 at DATA")
+    assert found.reasons[1] is not None and found.reasons[1].span is not None
+    assert found.reasons[1].span.file == str(tmp_path / "postfix-main.cf")

@@ -68,3 +68,15 @@ def test_what_cannot_be_read_is_status_2(two: tuple[Path, Path], tmp_path: Path)
         done = run(two[0], wrong)
         assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
         assert "Traceback" not in done.stderr
+
+
+def test_an_upgrade_of_docker_mailserver(tmp_path: Path) -> None:
+    (tmp_path / "postfix-main.cf").write_text("smtpd_helo_required = yes\n", encoding="utf-8")
+    (tmp_path / "postfix-accounts.cf").write_text("user@example.org|{SHA512}x\n", encoding="utf-8")
+    done = run(tmp_path, tmp_path, "--dms-release", "13.1.0", "--to-dms-release", "15.1.0", "--json")
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)["differences"]
+    moved = next(each for each in told if each["change"] == "refused 503 at RCPT -> refused 503 at DATA")
+    assert moved["before"]["parameter"] == "smtpd_client_restrictions"
+    assert moved["after"]["parameter"] == "smtpd_data_restrictions"
+    assert run(tmp_path, tmp_path, "--dms-release", "15.1.0").returncode == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from gatepost.audit import verdict
 from gatepost.audit.behaviour import Behaviour, named, swapped
@@ -19,11 +20,11 @@ from gatepost.audit.finding import Finding
 from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
 from gatepost.audit.listening import Stages, inside, networks, stages
-from gatepost.audit.mend import overridden, subject_of
+from gatepost.audit.mend import overridden, subject_of, texts_of
 from gatepost.audit.rehearse import Played, Rehearsal
 from gatepost.audit.rule import RULES
 from gatepost.audit.subject import Subject
-from gatepost.audit.texts import CannotWrite, Texts
+from gatepost.audit.texts import CannotWrite
 from gatepost.audit.verdict import Reason
 from gatepost.dialogue.format import Send, Step
 from gatepost.span import ConfigError
@@ -133,15 +134,14 @@ class Prover:
         subject = self._subject
         if finding.fix is None or not finding.fix.changes:
             return None
-        texts = Texts(subject.main_cf, subject.master_cf)
+        changes = finding.fix.changes
         try:
             if subject.docker is not None:
-                return subject_of(overridden(subject.docker, finding.fix.changes), subject)
-            for change in finding.fix.changes:
-                texts = written(change, texts)
+                return subject_of(overridden(subject.docker, changes), subject)
+            texts = texts_of(subject)
+            return subject_of(reduce(lambda state, change: written(change, state), changes, texts), subject)
         except (CannotWrite, ConfigError):
             return None
-        return subject_of(texts, subject)
 
 
 def _dialogues(rule: str) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _shown(finding: Finding, acts: Sequence[Act], before: Stages, after: Stages 
                 if place not in after.ready:
                     continue
                 rehearsals.append(after.ready[place][1])
-            elif guest not in PUBLIC and favoured is None and not listener.is_loopback:
+            elif favoured is None and (behaviour.names[0] in RELAYING if listener.is_loopback else guest not in PUBLIC):
                 continue  # they may
             played = [_play(each, behaviour, guest, favoured) for each in rehearsals]
             reasons = _reasons(finding, behaviour, rehearsals, played)

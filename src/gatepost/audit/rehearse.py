@@ -28,6 +28,7 @@ from gatepost.policy.options import ClientLists, options_of
 from gatepost.policy.program import NO_PROTECTION
 from gatepost.screen.actions import Caught, Demote, Promote
 from gatepost.smtp import actions, events, sentences
+from gatepost.smtp.commands import COMMANDS
 from gatepost.smtp.options import Options
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
@@ -271,7 +272,8 @@ class _Conversation:
         waiting: list[events.Event] = [event]
         if self._screen is not None and isinstance(event, events.Received):
             words = (line.split() for line in event.data.decode("latin-1").split("\n"))
-            self._verbs += [word[0].upper() for word in words if word]
+            verbs = (word[0].upper() for word in words if word)
+            self._verbs += [verb if verb in COMMANDS else "UNKNOWN" for verb in verbs]
         self._first = len(self._judge.judged)
         while waiting:
             for action in machine.handle(waiting.pop(0)):

@@ -32,19 +32,25 @@ def diff(
     after: Annotated[Path, typer.Argument(metavar="B", help="The configuration as it would be: the same.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every behaviour.")] = False,
-    postfix_version: Annotated[str, typer.Option(metavar="VERSION", help="Postfix's version, of both.")] = "",
-    dms_release: Annotated[str, typer.Option(metavar="RELEASE", help="docker-mailserver's release, of both.")] = "",
+    postfix_version: Annotated[str, typer.Option(metavar="VERSION", help="Postfix's version.")] = "",
+    dms_release: Annotated[str, typer.Option(metavar="RELEASE", help="docker-mailserver's release.")] = "",
     env: Annotated[Path | None, typer.Option(metavar="FILE", help=(
-        "docker-mailserver's environment, of both: an env file or compose.yaml."))] = None,
+        "docker-mailserver's environment: an env file or compose.yaml."))] = None,
+    to_postfix_version: Annotated[str, typer.Option(metavar="VERSION", help="B's, when it is another.")] = "",
+    to_dms_release: Annotated[str, typer.Option(metavar="RELEASE", help="B's, when it is another.")] = "",
+    to_env: Annotated[Path | None, typer.Option(metavar="FILE", help="B's, when it is another.")] = None,
 ) -> None:
     """Compare two configurations by what clients would notice, with the lines that decide it."""
     from gatepost.audit import inputs
     from gatepost.audit.compare import compare
 
+    sides = ((before, postfix_version, dms_release, env),
+             (after, to_postfix_version or postfix_version, to_dms_release or dms_release, to_env or env))
     try:
-        subjects = [inputs.subject(str(path), postfix_version=postfix_version, dms_release=dms_release,
-                                   env=str(env) if env else "") for path in (before, after)]
-        found = compare(*subjects)
+        first, second = (inputs.subject(str(path), postfix_version=version, dms_release=release,
+                                        env=str(variables) if variables else "")
+                         for path, version, release, variables in sides)
+        found = compare(first, second)
     except ConfigError as error:
         fail(error)
     sys.stdout.write(_json(found) if as_json else "\n".join(_text(found, verbose)) + "\n")
