@@ -34,7 +34,8 @@ def test_commands(text: str, expected: list[tuple[list[str], bool]]) -> None:
 
 
 @pytest.mark.parametrize(("text", "plain"), [
-    ("a $X", False), ('a "$X"', False), ("a '$X'", True), ("a *", False), ("a '*'", True), ("a `x`", False),
+    ("a ${X:-y}", False), ('a "$1"', False), ("a $X", True), ("a '$X'", True), ("a *", False), ("a '*'", True),
+    ("a `x`", False),
     ('a "b"', True)])
 def test_what_the_shell_expands_is_marked(text: str, plain: bool) -> None:
     [command] = commands("x.sh", text)
@@ -47,6 +48,14 @@ def test_a_substitution_is_kept() -> None:
     [(start, end)] = word.substitutions
     assert word.plain and word.text.text.endswith(" b")
     assert word.text.text[start:end] == "$(postconf -h a | sed 's/)//')"
+
+
+@pytest.mark.parametrize(("text", "kept"), [("a $X", ["$X"]), ('a "x${Y}z$Z"', ["${Y}", "$Z"]), ("a '$X'", []),
+                                            ('a "\\$X"', [])])
+def test_variables_are_kept(text: str, kept: list[str]) -> None:
+    [command] = commands("x.sh", text)
+    word = command.words[1]
+    assert [word.text.text[start:end] for start, end in word.substitutions] == kept
 
 
 def test_places() -> None:

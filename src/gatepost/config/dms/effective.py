@@ -232,7 +232,11 @@ class _Overrides:
         if PATCHES not in self.found.texts:
             return
         file = self.found.path(PATCHES)
-        self.unknown += patches.replay(self.state, file, self.found.texts[PATCHES])
+        env = self.found.environment
+        variables = {name: variable.value for name, variable in env.variables.items()}
+        known = {name: env[name] for name in DEFAULTS} | variables | {
+            "HOSTNAME": self.state.written("myhostname").text, "DOMAINNAME": self.state.written("mydomain").text}
+        self.unknown += patches.replay(self.state, file, self.found.texts[PATCHES], known)
         mine = self.override.last() if self.override else {}
         for entry in mine.values():
             now = self.state.main.get(entry.name)

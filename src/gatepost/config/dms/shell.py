@@ -2,8 +2,8 @@
 
 Enough of the shell to read the scripts that operators write: quotes, escapes, comments, continued lines, `;`, `&&`,
 here documents. Whatever stands inside if, for, while, case, a function or a group may or may not run, and a word that
-needs the shell's expansion ($NAME, a glob) has no value here; both are marked, not guessed. `$(...)` is kept as it is
-written, for whoever can say what it gives. This file must not know what commands do.
+needs the shell's expansion (a glob) has no value here; both are marked, not guessed. `$NAME` and `$(...)` are kept as
+they are written, for whoever can say what they give. This file must not know what commands do.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ OPENING = frozenset({"if", "for", "while", "until", "case", "select", "{"})
 CLOSING = frozenset({"fi", "done", "esac", "}"})
 BETWEEN = frozenset({"then", "else", "elif", "do"})
 NONE: list[tuple[int, int]] = []
+VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 HEREDOC = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\1")
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word. `text` is its value with quotes removed; `plain` False when the shell would expand something in it that
-    is not known, which then stands in `text` as written. `substitutions`: positions in text of a kept `$(...)`."""
+    is not known, which then stands in `text` as written. `substitutions`: positions in text of each kept `$(...)`,
+    `$NAME` and `${NAME}`."""
 
     text: Located
     plain: bool = True
@@ -230,6 +232,12 @@ class _Script:
                 start, self.at = self.at, end
                 flush(end)
                 start = end
+            elif found := VARIABLE.match(text, self.at):
+                flush(self.at)
+                kept.append((length, length + len(found[0])))
+                start, self.at = self.at, found.end()
+                flush(self.at)
+                start = self.at
             else:
                 known = known and not (char in "$`" or (char in "*?[(<>" and not in_quotes))
                 self.at += 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gatepost.config import master, source
 from gatepost.config.dms.places import at_place, kept
-from gatepost.config.located import Located
+from gatepost.config.located import BLANKS, Located
 from gatepost.config.master import MasterCf, Service
 from gatepost.config.source import Entry
 from gatepost.span import Span
@@ -194,15 +194,22 @@ class State:
 
     def append(self, document: Located, *, main: bool) -> None:
         """More text at the end of one of the files."""
-        place = document.span() or Span("", 1)
-        text = "\n" * (place.line - 1) + document.text
-        lines = source.physical_lines(text)
-        logical, _ = source.logical_lines(place.file, lines)
-        for line in logical:
-            if not main:
-                self.add(ServiceText.of(line))
+        logical: list[list[Located]] = []
+        at = 0
+        for text in document.text.split("\n"):
+            line = document.slice(at, at + len(text))
+            at += len(text) + 1
+            if source.is_comment(text):
                 continue
-            read = source.split_name_value(line)
+            if text[0] in BLANKS and logical:
+                logical[-1].append(line)
+            else:
+                logical.append([line])
+        for whole in map(Located.join, logical):
+            if not main:
+                self.add(ServiceText.of(whole))
+                continue
+            read = source.split_name_value(whole)
             if isinstance(read, Entry):
                 self.main[read.name] = read
 
