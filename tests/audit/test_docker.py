@@ -316,3 +316,14 @@ def test_any_of_its_files_stands_for_the_folder(name: str, tmp_path: Path) -> No
     one = subject(f"{named}/{name}")
     assert one.docker is not None and str(one.docker.release) == "v13.1.0"
     assert one.docker.folder.environment["SSL_TYPE"] == "manual"
+
+
+def test_what_the_operator_need_not_set_is_the_images_again(tmp_path: Path) -> None:
+    before = state(tmp_path, main="# mine\nsmtpd_forbid_bare_newline = no\n",
+                   master="submission/inet/smtpd_relay_restrictions=permit\n")
+    after = docker.written(RemoveSetting("smtpd_forbid_bare_newline"), before)
+    assert after.texts["postfix-main.cf"] == "# mine\n" and value(after.effective, "smtpd_forbid_bare_newline") == "yes"
+    after = docker.written(RemoveSetting("smtpd_relay_restrictions", "submission/inet"), before)
+    assert after.texts["postfix-master.cf"] == "" and "user-patches.sh" not in after.texts
+    assert override(after.effective, "submission/inet", "smtpd_relay_restrictions") == (
+        "permit_sasl_authenticated,reject")

@@ -139,6 +139,8 @@ def _line(service: Service) -> str:
 def _arrived(state: Overrides, wanted: Mapping[Home, str | None]) -> None:
     now = dict(_in_force(state.effective).values())
     for home, value in wanted.items():
+        if value is None and not any(state.is_in(name, state.place(home)) for name in OVERRIDES):
+            continue  # without the operator's word the image's is in force
         have = now.get(home)
         variable = re.fullmatch(r"\$(\w+)", have or "") if home.service else None
         if variable is not None and have != value:
@@ -261,11 +263,7 @@ def _without_override(state: Overrides, home: Home) -> Overrides:
     gone = {line.span.line for line in state.effective.master_lines
             if (line.key, line.name) == (home.service, home.name)}
     lines = physical_lines(state.texts[MASTER])
-    after = state.with_text(MASTER, "".join(line for at, line in enumerate(lines, 1) if at not in gone))
-    if after.place(home) is None:
-        return after
-    return after.with_patch(patch_lines.without_override(home.service, home.name),
-                            f"{home.service} has no {home.name} of its own.")
+    return state.with_text(MASTER, "".join(line for at, line in enumerate(lines, 1) if at not in gone))
 
 
 def _only_last(state: Overrides, service: str, name: str) -> Overrides:
