@@ -44,6 +44,7 @@ class Client:
     stamps: Stamps = field(default_factory=Stamps)
     score: Score | None = None
     stressed: bool = False
+    deaf: bool = False  # its TCP acknowledges nothing
     free: bool = True
     refuse: dict[Stage, Reply] = field(default_factory=dict)  # the outside's answers
     options: Options = field(default_factory=lambda: Options(hostname="mx.test", banner="mx.test ESMTP"))
@@ -152,7 +153,7 @@ class Client:
             self.feed(Answered(context=self.standing or Standing(self.stamps, todo=self.todo, new=self.stamps.new)))
         elif ask.stage is Stage.GREET_WAIT:
             self.time += ask.subject.seconds
-            self.feed(Answered(context=actions.Waited(self.score if ask.subject.dnsbl else None)))
+            self.feed(Answered(context=actions.Waited(self.score if ask.subject.dnsbl else None, self.deaf)))
         else:
             self.feed(Answered(self.refuse.get(ask.stage)))
 

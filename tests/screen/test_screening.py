@@ -297,3 +297,44 @@ def test_promotion_changes_nothing_but_the_450(said: list[str]) -> None:
             break
         heard, also = one.say(line), other.say(line)
         assert heard == also or (also == [PUT_OFF] and one.promoted)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=60), LINES.map(lambda line: line.encode() + b"\r\n"),
+                          st.sampled_from(["early", "lost", "elapsed", "answer"])), max_size=25),
+       st.sampled_from(list(Promotion)), st.sampled_from([frozenset(), frozenset({Stage.RCPT, Stage.GREET_WAIT})]),
+       st.integers(0, ALL))
+def test_nothing_breaks_it(happens: list[bytes | str], promotion: Promotion, slow: frozenset[Stage], todo: int) -> None:
+    """Whatever comes, in whatever order: no exception, nothing behind the end, no message but by the real session."""
+    rules = replace(RULES, promotion=promotion, tls_offered=True, line_length_limit=50, command_count_limit=8)
+    one = client(rules, todo=todo, wait_for_answer=slow, score=Score())
+    early = False
+    for each in happens:
+        if one.closed:
+            break
+        if one.handshake:
+            one.shake()
+        elif isinstance(each, bytes):
+            if each:
+                one.say(each, early=early)
+            early = False
+        elif each == "early":
+            early = True
+        elif each == "answer" and one.open is not None:
+            one.answer()
+        elif one.open is None and each == "lost":
+            one.leave()
+        elif one.open is None and each == "elapsed":
+            one.wait()
+    assert one.promoted or not one.content or one.closed
+    assert all(reply[:3].isdigit() for reply in one.heard)
+
+
+def test_a_client_that_acknowledges_nothing_is_asked_less_and_less_often() -> None:
+    one = client(replace(RULES, adaptive=True), todo=PREGREET.bit, deaf=True,
+                 wait_for_answer=frozenset({Stage.GREET_WAIT}))
+    waits = []
+    while one.open is not None:
+        waits.append(one.open.subject.seconds)
+        one.answer()
+    assert waits == pytest.approx([0.3, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 0.6])

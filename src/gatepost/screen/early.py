@@ -17,7 +17,7 @@ from gatepost.smtp.reply import Reply
 from gatepost.smtp.turn import EarlyTalk, Turn
 
 PEEKED = 1023  # bytes of early talk that are counted
-AGAIN = 0.1  # seconds until the client's TCP is asked again whether it has the first line
+AGAIN, SELDOM = 0.1, 2.0  # seconds until a client's TCP is asked again whether it has the first line; at most
 
 DROPPED = Reply(521, "5.5.1", "Protocol error")
 
@@ -25,8 +25,8 @@ DROPPED = Reply(521, "5.5.1", "Protocol error")
 class Early:
     """Times are monotonic seconds, but for `now` of the passes, which is Unix time."""
 
-    __slots__ = ("_address", "_began", "_said", "_suspect", "_unacknowledged", "_wait", "heard", "progress", "score",
-                 "turn")
+    __slots__ = ("_address", "_again", "_began", "_said", "_suspect", "_unacknowledged", "_wait", "heard", "progress",
+                 "score", "turn")
 
     def __init__(self, progress: Progress, address: str, began: float, wait: float, turn: Turn, *, suspect: bool
                  ) -> None:
@@ -41,6 +41,7 @@ class Early:
         self._wait = wait
         self._suspect = suspect
         self._unacknowledged = True
+        self._again = AGAIN
 
     def since(self, now: float) -> float:
         """Seconds in this phase."""
@@ -99,7 +100,10 @@ class Early:
         least = self._began + progress.rules.greet_wait_minimum - now
         if least > 0:
             return GreetWait(min(least, left), False, watch)
-        return GreetWait(min(AGAIN, left), False, watch) if self._unacknowledged else None
+        if not self._unacknowledged:
+            return None
+        again, self._again = self._again, min(2 * self._again, SELDOM)  # thousands may be cut off at the same time
+        return GreetWait(min(again, left), False, watch)
 
     @property
     def _suspicious(self) -> bool:
