@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
-from gatepost.audit.change import RemoveSetting, SetValue
-from gatepost.audit.finding import Finding, Fix, Severity
+from gatepost.audit.change import RemoveSetting, SetField, SetValue
+from gatepost.audit.finding import Confidence, Finding, Fix, Severity
 from gatepost.audit.listener import Role, is_loopback
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.ignoring import PROGRAMS, ignored
@@ -165,6 +166,34 @@ def override_that_nobody_reads(subject: Subject) -> Iterator[Finding]:
             yield Finding("", Severity.MEDIUM, f"{setting.name} on {setting.service} has no effect: {why}",
                           setting.span, setting.name, setting.service,
                           fix=Fix("take it out", (RemoveSetting(setting.name, setting.service),)))
+
+
+@rule("EXP-21", Severity.HIGH)
+def program_that_postfix_does_not_have(subject: Subject) -> Iterator[Finding]:
+    """An entry of master.cf runs a program that Postfix does not have.
+
+    What: The command of an entry, without a directory, is none of Postfix's programs.
+
+    Why: The master looks for it in `daemon_directory`. When it is not there, the service is not served: `bad command
+    startup -- throttling` (master(5)).
+
+    Bad:
+        smtp inet n - y - - smptd
+
+    Good:
+        smtp inet n - y - - smtpd
+
+    Fix: Write the program's name; one from elsewhere with its directory.
+    """
+    for service in () if subject.master_assumed else subject.services:
+        if "/" in service.command or service.command in PROGRAMS:
+            continue
+        near = next(iter(difflib.get_close_matches(service.command, sorted(PROGRAMS), 1, 0.75)), "")
+        name = str(service)
+        fix = Fix(f"write {near}", (SetField(name, "command", near),)) if near else Fix("write the program's name")
+        yield Finding("", Severity.HIGH if near else Severity.LOW, f"Postfix has no program {service.command}"
+                      + (f": did you mean {near}?" if near else ""), service.span, "", name,
+                      Confidence.HIGH if near else Confidence.LOW, fix)
 
 
 @rule("EXP-11", Severity.HIGH)

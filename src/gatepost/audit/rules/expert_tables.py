@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 
 from gatepost.audit.finding import Finding, Fix, Note, Severity
 from gatepost.audit.flow import Kind
-from gatepost.audit.nearest import Names
 from gatepost.audit.rule import rule
 from gatepost.audit.rules.expert_values import in_force
 from gatepost.audit.rules.names import arguments_of_unknown
@@ -77,7 +77,7 @@ def bad_table(spec: str) -> str:
     if "$" in type or not re.fullmatch(r"[A-Za-z0-9_-]+", type):
         return ""
     if type not in TYPES:
-        near = Names(TYPES).nearest(type) or next((each for each in TYPES if sorted(each) == sorted(type)), "")
+        near = next(iter(difflib.get_close_matches(type, sorted(TYPES), 1, 0.7)), "")
         return f"there is no table type {type}" + (f": did you mean {near}?" if near else "")
     return bad_table(name) if type == "proxy" else ""
 

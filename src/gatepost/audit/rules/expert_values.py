@@ -41,7 +41,8 @@ def value_that_does_not_read(subject: Subject) -> Iterator[Finding]:
     """A value that Postfix cannot read.
 
     What: Something else than yes or no where one of them is wanted, a number with a unit or a word behind it, a time
-    with an unknown unit, an unknown word where one of a few is wanted, a $name that leads back to itself.
+    with an unknown unit, an unknown word where one of a few is wanted, a $name that leads back to itself, a brace that
+    is not closed.
 
     Why: The program that reads the parameter ends with a fatal error: `bad boolean configuration`, `bad numerical
     configuration`, `bad time value or unit`, `unreasonable macro call nesting` (postconf(5)).
@@ -68,13 +69,16 @@ def value_that_does_not_read(subject: Subject) -> Iterator[Finding]:
         except ConfigError as error:
             problem = error.message
         if problem:
-            yield Finding("", Severity.HIGH, f"{problem}: what reads it ends with a fatal error", setting.span,
-                          setting.name, setting.service, fix=_readable(setting))
+            end = "" if problem.endswith("match") else ": what reads it ends with a fatal error"
+            yield Finding("", Severity.HIGH, f"{problem}{end}", setting.span, setting.name, setting.service,
+                          fix=_readable(setting))
 
 
 def _problem(here: Settings, name: str) -> str:
     """Why the value of a parameter that is not declared does not read; "" when it does."""
     text = (here.text(name) or "").strip()
+    if (kind(name) == "words" or name.endswith("_maps")) and text.count("{") != text.count("}"):
+        return f"the braces of {name} do not match"
     if name in DECLARED:
         return ""
     match kind(name):
