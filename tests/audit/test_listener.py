@@ -39,6 +39,8 @@ CASES: list[tuple[str, str, str, Role, bool]] = [
     ("a filter's way back", "127.0.0.1:10025 inet n - y - - smtpd" + BACK, "", Role.REINJECTION, False),
     ("by a name", "localhost:10026 inet n - n - 10 smtpd" + BACK, "", Role.REINJECTION, False),
     ("from another container, locked", "10025 inet n - y - - smtpd" + BACK + LOCKED, "", Role.REINJECTION, False),
+    ("a loop", "127.0.0.1:10025 inet n - y - - smtpd\n -o mynetworks=127.0.0.0/8", "content_filter = scan:[::1]:1\n",
+     Role.REINJECTION, False),
     ("filtered again", "127.0.0.1:10025 inet n - y - - smtpd\n -o content_filter=scan:[::1]:1", "", Role.OTHER, False),
     ("for programs of this host", "127.0.0.1:2525 inet n - y - - smtpd", "", Role.OTHER, False),
     ("an alternative port for strangers", "2525 inet n - y - - smtpd", "", Role.OTHER, True),

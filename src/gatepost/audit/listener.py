@@ -105,12 +105,15 @@ class Listener:
     @cached_property
     def _takes_back(self) -> bool:
         """Does it look like a filter's way back: only trusted clients let in, and the filter switched off here, or
-        what a filter needs switched on?"""
+        what a filter needs switched on? Or is it a port of this host that filters again, which makes a loop?"""
         said = {override.name: override.value.text.strip() for override in self.smtpd.overrides}
         if said.get("content_filter") or said.get("smtpd_proxy_filter"):
             return False  # one of several filters in a row: what comes here is filtered again
         taken = FILTER_SIGNS & said.keys()
-        return bool(taken) and (bool(self.address and self.is_loopback) or self.is_locked or len(taken) > 2)
+        if self.address and self.is_loopback:
+            trusting = self.is_locked or "mynetworks" in said
+            return bool(taken) or (trusting and bool(self.text("content_filter").strip()))
+        return bool(taken) and (self.is_locked or len(taken) > 2)
 
     @cached_property
     def is_locked(self) -> bool:
