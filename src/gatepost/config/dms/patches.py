@@ -124,10 +124,10 @@ class _Run:
             return current
         inner = list(shell.commands("", "sed " + shown[2]))
         change = _change([each.text.text for each in inner[0].words[1:]]) if len(inner) == 1 else None
-        changed = change(current.text) if change else None
-        if changed is None:
+        changed = change([current.text])[0] if change else []
+        if len(changed) != 1:
             return None
-        return current if changed == current.text else kept(current, changed, written.span())
+        return current if changed[0] == current.text else kept(current, changed[0], written.span())
 
     def postconf(self, arguments: list[Word]) -> bool:
         options = ""
@@ -272,8 +272,7 @@ def _sed(state: State, arguments: list[Word]) -> bool:
     if change is None:
         return False
     script = next((word.text for word in arguments if word.text.text in _scripts(options)), Located(""))
-    changed = [state.rewrite([change(line) for line in state.lines(main=file == MAIN_CF)], script,
-                             main=file == MAIN_CF) for file in files]
+    changed = [state.rewrite(change(state.lines(main=file == MAIN_CF)), script, main=file == MAIN_CF) for file in files]
     if not any(changed):
         raise NothingMatched
     return True

@@ -8,7 +8,7 @@ where changes come from.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gatepost.config import master, source
@@ -155,64 +155,73 @@ class State:
             return [f"{entry.name} = {entry.value.text}".rstrip() for entry in self.main.values()]
         return [line.text for entry in self.services.values() for line in entry.lines()]
 
-    def rewrite(self, new: Sequence[str | None], script: Located, *, main: bool) -> bool:
-        """The file's lines become `new` (None: deleted), by what stands at `script`; False when nothing changed."""
+    def rewrite(self, new: Sequence[Sequence[str]], script: Located, *, main: bool) -> bool:
+        """Each line of the file becomes those lines, by what stands at `script`; False when nothing changed."""
         place = script.span() or Span("", 0)
         old = self.lines(main=main)
-        if list(new) == old:
+        if [list(lines) for lines in new] == [[line] for line in old]:
             return False
         if main:
-            for entry, before, line in zip(list(self.main.values()), old, new, strict=True):
-                if line != before:
-                    self._rewritten(entry, line, place)
+            entries = list(self.main.values())
+            located = [Located.join([at_place(entry.name, entry.span), Located(" = " if entry.value.text else " ="),
+                                     entry.value]) for entry in entries]
+            kept_entries = {id(line): entry for line, entry in zip(located, entries, strict=True)}
+            self.main = {}
+            self._parse(_changed(located, new, place), kept_entries)
             return True
         lines = [line for entry in self.services.values() for line in entry.lines()]
-        changed = [at_place("", place) if text is None else line if text == line.text else kept(line, text, place)
-                   for line, text in zip(lines, new, strict=True)]
-        logical: list[list[Located]] = []
-        for piece in changed:
-            if source.is_comment(piece.text):
-                continue
-            if piece.text[0] in " \t" and logical:
-                logical[-1].append(piece)
-            else:
-                logical.append([piece])
-        services = [ServiceText.of(Located.join(parts)) for parts in logical]
+        services = [ServiceText.of(Located.join(parts)) for parts in _logical(_changed(lines, new, place))]
         self.services = {}
         for service in services:
             self.add(service)
         return True
 
-    def _rewritten(self, entry: Entry, line: str | None, place: Span) -> None:
-        del self.main[entry.name]
-        if line is None or source.is_comment(line):
-            return
-        whole = Located.join([at_place(entry.name, entry.span), Located(" = "), entry.value])
-        read = source.split_name_value(kept(whole, line, place))
-        if isinstance(read, Entry):
-            self.main[read.name] = read
+    def _parse(self, lines: Sequence[Located], known: Mapping[int, Entry]) -> None:
+        """Lines of a main.cf, those in `known` as the entries they were."""
+        for parts in _logical(lines):
+            entry = known.get(id(parts[0])) if len(parts) == 1 else None
+            read = entry or source.split_name_value(Located.join(parts))
+            if isinstance(read, Entry):
+                self.main[read.name] = read
 
     def append(self, document: Located, *, main: bool) -> None:
         """More text at the end of one of the files."""
-        logical: list[list[Located]] = []
+        lines: list[Located] = []
         at = 0
         for text in document.text.split("\n"):
-            line = document.slice(at, at + len(text))
+            lines.append(document.slice(at, at + len(text)))
             at += len(text) + 1
-            if source.is_comment(text):
-                continue
-            if text[0] in BLANKS and logical:
-                logical[-1].append(line)
-            else:
-                logical.append([line])
-        for whole in map(Located.join, logical):
-            if not main:
-                self.add(ServiceText.of(whole))
-                continue
-            read = source.split_name_value(whole)
-            if isinstance(read, Entry):
-                self.main[read.name] = read
+        if main:
+            self._parse(lines, {})
+            return
+        for parts in _logical(lines):
+            self.add(ServiceText.of(Located.join(parts)))
 
     def master_cf(self, file: str) -> MasterCf:
         """master.cf, read."""
         return MasterCf(file, (), tuple(entry.read() for entry in self.services.values()), ())
+
+
+def _changed(lines: Sequence[Located], new: Sequence[Sequence[str]], place: Span) -> list[Located]:
+    """What the lines became, with places."""
+    found: list[Located] = []
+    for line, texts in zip(lines, new, strict=True):
+        for text in texts:
+            if text == line.text:
+                found.append(line)
+            else:
+                found.append(kept(line, text, place) if len(texts) == 1 else at_place(text, place))
+    return found
+
+
+def _logical(lines: Sequence[Located]) -> list[list[Located]]:
+    """Lines that belong together, comments left out."""
+    found: list[list[Located]] = []
+    for line in lines:
+        if source.is_comment(line.text):
+            continue
+        if line.text[0] in BLANKS and found:
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
