@@ -158,6 +158,7 @@ def test_a_device_is_no_file() -> None:
 WRONG: list[tuple[str, str]] = [
     ("nothing", "there is no such file or directory: "),
     ("empty", "there is no configuration: neither main.cf nor a file of docker-mailserver"),
+    ("role", "/role/main.cf.j2'"),
     ("prose.txt", "prose.txt:1: this is no main.cf: missing '=' after attribute name"),
 ]
 
@@ -165,6 +166,8 @@ WRONG: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("path", "said"), WRONG)
 def test_what_cannot_be_read(tmp_path: Path, path: str, said: str) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "role").mkdir()
+    (tmp_path / "role" / "main.cf.j2").write_text("myhostname = {{ name }}\n")
     (tmp_path / "prose.txt").write_text("Dear reader,\nthis is a letter.\n")
     assert said in wrong(run(tmp_path / path))
 

@@ -41,6 +41,8 @@ virtual   unix  -       n       n       -       -       virtual
 lmtp      unix  -       -       y       -       -       lmtp
 """
 CONFIGURATION = ("main.cf", "master.cf")
+TEMPLATES = frozenset((".erb", ".epp", ".in", ".j2", ".jinja", ".jinja2", ".mustache", ".template", ".tmpl", ".tpl"))
+"""Endings of files that something else is made of."""
 MASTER_LINE = re.compile(r"\S+\s+(?:inet|unix|unix-dgram|fifo|pass)\s+[-yn]\s+[-yn]\s+[-yn]\s+\S+\s+\S+\s+\S")
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -95,6 +97,9 @@ def _of_directory(place: Path, wanted: Wanted) -> Subject:
     for inner in (place / "postfix", place / "etc" / "postfix"):
         if (inner / "main.cf").exists():
             return _of_directory(inner, wanted)
+    for template_file in sorted(place.glob("main.cf.*")):
+        if template_file.suffix in TEMPLATES:
+            raise ConfigError(template.MESSAGE, None, str(template_file))
     raise ConfigError("there is no configuration: neither main.cf nor a file of docker-mailserver such as "
                       "postfix-main.cf", None, str(place))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from gatepost.config.source import is_comment
 from gatepost.span import ConfigError, Span
 
+MESSAGE = "this is a template, not a configuration: its placeholders must be filled in before it can be audited"
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\udc80-\udcff]")
 BAD_SHARE = 0.05  # of all characters; Latin-1 in comments stays below, random bytes are at 0.5
 
@@ -44,8 +45,7 @@ def check(file: str, text: str) -> None:
         line = text.count("\n", 0, found.start()) + 1 if found else 1
         raise ConfigError("this is not a text file: it has bytes that no configuration has", Span(file, line))
     for span, placeholder in placeholders(file, text):
-        raise ConfigError("this is a template, not a configuration: its placeholders must be filled in before it can "
-                          "be audited", span, placeholder)
+        raise ConfigError(MESSAGE, span, placeholder)
 
 
 def placeholders(file: str, text: str) -> Iterator[tuple[Span, str]]:
