@@ -31,6 +31,7 @@ from gatepost.audit.run import audit
 from gatepost.audit.texts import CannotWrite
 from gatepost.audit.write import write
 from gatepost.config.dms.names import OVERRIDES
+from gatepost.span import ConfigError
 from tests.audit.test_rules import options
 from tests.config.dms.house import VOLUME, folder, override, places, understood, value
 
@@ -327,3 +328,15 @@ def test_what_the_operator_need_not_set_is_the_images_again(tmp_path: Path) -> N
     assert after.texts["postfix-master.cf"] == "" and "user-patches.sh" not in after.texts
     assert override(after.effective, "submission/inet", "smtpd_relay_restrictions") == (
         "permit_sasl_authenticated,reject")
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    (f"{VOLUME}/postfix-main.cf", "{{ smtpd_settings }}\n"), (f"{VOLUME}/postfix-main.cf", "myhostname = {{ host }}\n"),
+    (f"{VOLUME}/postfix-master.cf", "submission/inet/smtpd_banner={{ banner }}\n"),
+    ("compose.yaml", "services:\n  m:\n    image: docker-mailserver:1\n{% if x %}\n    tty: 1\n")])
+def test_a_template_is_said_to_be_one(name: str, text: str, tmp_path: Path) -> None:
+    named = folder(tmp_path, main="soft_bounce = no\n")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match="this is a template") as error:
+        subject(named)
+    assert error.value.span is not None and error.value.span.file.endswith(name)

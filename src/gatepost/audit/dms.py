@@ -6,12 +6,16 @@ known. Subject.docker is the Effective. This file must not know any rule.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gatepost.audit import template
 from gatepost.audit.subject import Subject
 from gatepost.audit.version import version
-from gatepost.config.dms import effective
+from gatepost.config.dms import effective, folder
 from gatepost.config.dms.effective import Effective
+from gatepost.config.dms.folder import Folder
 from gatepost.config.dms.names import MAIN, MASTER
+from gatepost.span import ConfigError
 
 SAID = "--postfix-version"
 """Subject.version_from when the operator said which Postfix it is."""
@@ -20,11 +24,22 @@ SAID = "--postfix-version"
 def subject(named: str, *, release: str = "", env: str = "", postfix_version: str = "") -> Subject:
     """Read a folder. `release` as --dms-release has it, `env` a file of variables; "" for what is found. ConfigError:
     something cannot be read or is not in its syntax."""
-    found = effective.read(named, release, env)
+    found = _folder(named, env)
     for name in (MAIN, MASTER):
-        if name in found.folder.texts:
-            template.check(found.folder.path(name), found.folder.texts[name])
-    return of_effective(found, postfix_version)
+        if name in found.texts:
+            template.check(found.path(name), found.texts[name])
+    return of_effective(effective.of_folder(found, release), postfix_version)
+
+
+def _folder(named: str, env: str) -> Folder:
+    """The folder's files; a compose file that is a template is said to be one."""
+    try:
+        return folder.find(named, env)
+    except ConfigError as error:
+        file = error.span.file if error.span else ""
+        if file.endswith((".yaml", ".yml")):
+            template.check(file, Path(file).read_bytes().decode("utf-8", "surrogateescape"))
+        raise
 
 
 def of_effective(found: Effective, postfix_version: str = "") -> Subject:

@@ -89,7 +89,11 @@ class Effective:
 def read(named: str, wanted: str = "", env: str = "") -> Effective:
     """Read a folder. `wanted`: the release as --dms-release has it; `env`: an environment or compose file that counts
     instead of those found. ConfigError: a file cannot be read, is not in its syntax, or the release is not known."""
-    found = folders.find(named, env)
+    return of_folder(folders.find(named, env), wanted)
+
+
+def of_folder(found: Folder, wanted: str = "") -> Effective:
+    """The same for a folder whose files have been read."""
     release, why, problems = _release(found, wanted)
     result = effective(found, release)
     return replace(result, release_from=why, unknown=(*problems, *result.unknown), noted=tuple(problems))
