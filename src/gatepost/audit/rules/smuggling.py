@@ -17,7 +17,7 @@ from gatepost.audit.subject import Subject, together
 
 NAME = "smtpd_forbid_bare_newline"
 EXCLUSIONS = "smtpd_forbid_bare_newline_exclusions"
-WORDS = ("yes", "no", "normalize", "reject", "note")
+COMMENT = "Only CRLF.CRLF ends a message: no second one can be smuggled in behind it (CVE-2023-51764)."
 
 
 def knows_words(subject: Subject) -> bool:
@@ -57,7 +57,7 @@ def messages_can_be_smuggled(subject: Subject) -> Iterator[Finding]:
     open_ = [listener for listener in subject.public if is_open(listener, subject)]
     for place, listeners in together((listener.place(NAME), listener) for listener in open_).items():
         holder = listeners[0].holder(NAME)
-        change: Change = SetValue(NAME, "normalize" if knows_words(subject) else "yes", holder)
+        change: Change = SetValue(NAME, "normalize" if knows_words(subject) else "yes", holder, COMMENT)
         if place is not None and subject.version >= BARE_NEWLINE_NOTE:
             change = RemoveSetting(NAME, holder)
         fix = Fix("take only CRLF.CRLF for the end of a message", (change,), safe=knows_words(subject))
