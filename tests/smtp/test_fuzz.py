@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from gatepost.smtp.events import Lost
 from gatepost.smtp.options import BareLf, Options, Rights
+from gatepost.smtp.tolerance import PATTERNS
 from tests.smtp.drive import Talk
 
 STREAMS = int(os.environ.get("GATEPOST_FUZZ", "2000"))
 PHRASES = [
+    b"\xff\xfb\x1f\xff\xfd\x01",
     b"EHLO client.example\r\n",
     b"HELO c\r\n",
     b"MAIL FROM:<a@b.example>\r\n",
@@ -73,6 +75,7 @@ def talk(mode: BareLf, *, limit: int = 300) -> Talk:
         hostname="mx.example",
         banner="mx ESMTP",
         forbid_pipelining=False,
+        tolerated=frozenset(PATTERNS),
         tls_offered=True,
         sasl_enabled=True,
         message_size_limit=limit,

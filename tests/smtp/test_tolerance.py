@@ -134,6 +134,14 @@ def test_what_is_typed_after_negotiation_is_judged_as_ever() -> None:
     assert verdicts(talk)[1:] == [EarlyTalk("EHLO", "buffered", MAIL)]
 
 
+def test_negotiation_means_nothing_also_in_its_turn() -> None:
+    for tolerated, answer in ((ALL, "250 2.0.0 Ok"), (ALL - {"telnet"}, "500 5.5.2 Error: bad UTF-8 syntax")):
+        talk = Talk(Options(hostname="mx", banner="mx ESMTP", tolerated=tolerated)).begin()
+        assert talk.send(PUTTY + b"NOOP\r\n") == [answer]
+        assert talk.send(PUTTY + b"NOOP\r\n") == ["500 5.5.2 Error: bad UTF-8 syntax"]  # only in front of the first
+        assert verdicts(talk) == []
+
+
 def test_only_what_is_named_is_tolerated() -> None:
     for tolerated in (frozenset[str](), ALL - {"hello-quit"}, frozenset({"telnet"})):
         talk = Talk(Options(hostname="mx", banner="mx ESMTP", tolerated=tolerated)).begin()

@@ -24,6 +24,7 @@ from gatepost.smtp import sentences
 from gatepost.smtp.actions import Observed, Send, StartTls
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
+from gatepost.smtp.tolerance import without_negotiation
 from gatepost.smtp.turn import SHOWN, EarlyTalk, Turn
 
 GOODBYE = Reply(521, "5.7.0", "Error: I can break rules, too. Goodbye.")
@@ -104,7 +105,7 @@ class Engine:
             return True
         offence = self.turn.early
         if offence is None:
-            self._buffer = self._buffer[self.tolerated():]
+            self.tolerated()
             return True
         return self._offended(offence, max(offence.text, data, key=len))
 
@@ -139,6 +140,8 @@ class Engine:
             if not end:
                 return Outcome.MORE
             raw, self._buffer = self._buffer[:end], self._buffer[end:]
+            if not self._count and "telnet" in self.rules.tolerated:
+                raw = without_negotiation(raw)
             outcome = self._handle(read(raw))
             if outcome is not Outcome.MORE:
                 return outcome
@@ -285,15 +288,13 @@ class Engine:
 
     # ------------------------------------------------------------------ offences
 
-    def tolerated(self) -> int:
-        """The client talked out of turn, and that is not held against it: no pass is lost, none is won -> how many of
-        the bytes that wait mean nothing."""
+    def tolerated(self) -> None:
+        """The client talked out of turn, and that is not held against it: no pass is lost, none is won."""
         assert self.turn.tolerated is not None
         fact = facts.Tolerated.of(self.turn.tolerated)
         self.observe(fact)
         if fact.after == "CONNECT":
             self.progress.forgiven |= PREGREET.bit & self.progress.todo & ~self.progress.passed
-        return self.turn.tolerated.void
 
     def settle(self) -> None:
         """The session is over, and with it a doubt about what was said out of turn."""

@@ -19,6 +19,7 @@ from gatepost.smtp.grammar import fast_tokens, tokenise
 from gatepost.smtp.inbox import Inbox
 from gatepost.smtp.options import BareLf, Options, Rights
 from gatepost.smtp.reply import Reply
+from gatepost.smtp.tolerance import without_negotiation
 from gatepost.smtp.transaction import State, Transaction
 from gatepost.smtp.turn import SHOWN, Turn
 
@@ -123,12 +124,9 @@ class Session:
 
     def _received(self, event: events.Received) -> None:
         data = event.data
-        news = self.turn.listen(data, event.unacknowledged)
-        if news and self._early():
+        if self.turn.listen(data, event.unacknowledged) and self._early():
             return
         self.inbox.add(data)
-        if news and self.turn.early is None and (tolerated := self.turn.tolerated) is not None:
-            self.inbox.used(min(tolerated.void, len(self.inbox)))
         if self._answer is None:
             self._run()
 
@@ -298,6 +296,8 @@ class Session:
             if options.refuse_long_commands:
                 self.say(sentences.too_long(options.hostname))
                 return True
+        if line.startswith(b"\xff") and not self.counts and "telnet" in options.tolerated:
+            line = without_negotiation(line)
         mode = self.rights.bare_lf
         if line.endswith(b"\r"):
             line = line.rstrip(b"\r") if mode is BareLf.NO else line[:-1]

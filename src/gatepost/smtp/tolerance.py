@@ -101,6 +101,12 @@ def _telnet(_: str, text: bytes) -> Grade:
     return Grade.POSSIBLE if _TELNET_BEGUN.fullmatch(text) else Grade.ATTACK
 
 
+def without_negotiation(line: bytes) -> bytes:
+    """A client's first line as meant where `telnet` is tolerated. Early or not: replies must not depend on that."""
+    negotiated = _TELNET.match(line)
+    return line[negotiated.end():] if negotiated is not None else line
+
+
 PATTERNS: Final = {
     pattern.name: pattern
     for pattern in (
@@ -111,9 +117,9 @@ PATTERNS: Final = {
             HELO or EHLO before the greeting, then QUIT or nothing more: a monitor that asks whether the server lives.
             Not tolerated unless that is asked for, because spam engines begin like this.""", _early_hello),
         Pattern("telnet", frozenset({"CONNECT"}), """
-            Telnet's negotiation of options before the greeting: somebody uses a terminal program. The bytes mean
-            nothing and are dropped, so that the first line typed is a command; that and all that follows is judged
-            as ever.""", _telnet, goes_on=True),
+            Telnet's negotiation of options before the greeting: somebody uses a terminal program. In front of the
+            first line it is dropped, so that what is typed is a command; that and all that follows is judged as
+            ever.""", _telnet, goes_on=True),
     )
 }  # fmt: skip
 
@@ -127,12 +133,6 @@ class Tolerated:
     after: str
     evidence: str
     text: bytes
-
-    @property
-    def void(self) -> int:
-        """So many bytes at the beginning of the session mean nothing."""
-        pattern = PATTERNS.get(self.pattern)
-        return len(self.text) if pattern is not None and pattern.goes_on else 0
 
 
 class Doubt:
