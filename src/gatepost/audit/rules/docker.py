@@ -21,6 +21,10 @@ from gatepost.config.dms.names import RECEIVE_ACCESS, SEND_ACCESS
 from gatepost.config.dms.startup import INJECTED
 from gatepost.config.source import Entry
 
+ENTRY = re.compile(r"\S+\s+(?:inet|unix|unix-dgram|fifo|pass)\s+[-yn]\s")
+"""An entry as master.cf has it."""
+CERTIFICATES = ("smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_eccert_file", "smtpd_tls_eckey_file",
+                "smtpd_tls_dcert_file", "smtpd_tls_dkey_file")
 RECIPIENT = "smtpd_recipient_restrictions"
 
 
@@ -30,9 +34,8 @@ def found(subject: Subject) -> Iterator[Finding]:
     if understood is None:
         return
     yield from _lost(subject, understood)
-    for line in understood.master_lines:
-        if line.ignored is not None:
-            yield _ignored(understood, line)
+    yield from _lines(understood)
+    yield from _certificates(understood)
     for entry in understood.dropped:
         if not _near(entry.name):
             yield _dropped(understood, entry)
@@ -105,6 +108,33 @@ def _restored(entry: Entry, lost: Mapping[str, str]) -> Iterator[Change]:
             yield AddItems(entry.name, (item,), None if "_milter" in item or "_maps" in entry.name else first)
 
 
+def _lines(understood: Effective) -> Iterator[Finding]:
+    """Lines of postfix-master.cf that do nothing; an entry in master.cf's own form is one finding with its options."""
+    options: list[MasterLine] = []
+    entry: MasterLine | None = None
+    for line in [*understood.master_lines, None]:
+        if entry is not None and line is not None and line.text.startswith("-o"):
+            options.append(line)
+            continue
+        if entry is not None:
+            yield _entry(entry, options)
+        entry, options = None, []
+        if line is None or line.ignored is None:
+            continue
+        if ENTRY.match(line.text):
+            entry = line
+        else:
+            yield _ignored(understood, line)
+
+
+def _entry(line: MasterLine, options: list[MasterLine]) -> Finding:
+    name, kind = line.text.split()[:2]
+    rest = f" and its {len(options)} options do nothing" if options else " does nothing"
+    advice = f"write each option as {name}/{kind}/parameter=value; user-patches.sh can make a new service"
+    return Finding("", Severity.HIGH, f"this entry{rest}: the file is no master.cf, each line is "
+                   "service/type/parameter=value", line.span, fix=Fix(advice))
+
+
 def _ignored(understood: Effective, line: MasterLine) -> Finding:
     """A line of postfix-master.cf that does nothing."""
     why = line.ignored
@@ -158,6 +188,16 @@ def _dropped(understood: Effective, entry: Entry) -> Finding:
                        fix=Fix(f"write {near}", (Rename(entry.name, near),)))
     return Finding("", Severity.HIGH if broken else Severity.MEDIUM, f"Postfix has no parameter {entry.name}, and "
                    f"nothing that start-up has read by then refers to ${entry.name}: {effect}", entry.span, entry.name)
+
+
+def _certificates(understood: Effective) -> Iterator[Finding]:
+    """Certificate files that Postfix does not look at, because start-up sets smtpd_tls_chain_files."""
+    chain = understood.main_cf.last().get("smtpd_tls_chain_files")
+    for entry in (understood.override.last() if understood.override else {}).values():
+        if entry.name in CERTIFICATES and chain is not None and chain.value.text and entry.value.text:
+            yield Finding("", Severity.HIGH, f"{entry.name} has no effect: smtpd_tls_chain_files is set, and comes "
+                          "before it", entry.span, entry.name, notes=(Note("set here", chain.span),),
+                          fix=Fix("name key and certificates by SSL_TYPE in the environment"))
 
 
 def _overwritten(understood: Effective, entry: Entry, by: str) -> Finding | None:
