@@ -18,7 +18,7 @@ ARGS ?=
 # The programs of others that the tests speak to. Each test that needs one says so and skips by name without it.
 PEERS := postfix postfix-pcre swaks fail2ban pflogsumm amavisd-new iproute2 curl
 # Those that cannot be installed beside Postfix, or need not be: unpacked below .cache.
-UNPACKED := exim4-daemon-light msmtp haproxy
+UNPACKED := exim4-daemon-light msmtp haproxy redis-server
 
 .PHONY: serve test check bench wire fuzz fast peers unpacked clean
 .DELETE_ON_ERROR:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import smtplib
 import socket
 import sqlite3
 import subprocess
@@ -13,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import needs, wait_for
-from tests.lab import directory
+from tests.kit import free_port, needs, wait_for, wait_listening
+from tests.lab import directory, end
 from tests.lookup.name_server import SILENT, NameServer
-from tests.server.house import House
+from tests.server.house import FROM, TO, House
 from tests.server.scripted import name_server
 from tests.server.test_serve_screening import DEEP, MESSAGE, lines, operator, screened
 from tests.serving import Warm
+from tests.wire.polite import environment, found
 
 LIST = ("1.0.0.127.list.test", "A")
 
@@ -146,14 +149,46 @@ def test_a_damaged_memory_is_set_aside(warm: Warm) -> None:
         assert len(warnings(made)) == 1
 
 
-def test_a_lost_redis_is_told_of_once(warm: Warm) -> None:
-    pytest.importorskip("redis", reason="not here: the library redis")
+def test_a_redis_that_is_not_there_is_told_of_once(warm: Warm) -> None:
     with socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))
-        settings = ["postscreen_cache_map = redis:passes", "passes_hosts = 127.0.0.1",
-                    f"passes_port = {dead.getsockname()[1]}"]
-        with screened(warm, [*DEEP, *settings]) as made:
+        with screened(warm, [*DEEP, *shared(dead.getsockname()[1])]) as made:
             assert deliver(made) < 5
             assert deliver(made) < 1, "what this process remembers counts"
             assert len(warnings(made)) == 1, made.log()
 
+
+def shared(port: int) -> list[str]:
+    """A memory in Redis."""
+    return ["postscreen_cache_map = redis:passes", "passes_hosts = 127.0.0.1", f"passes_port = {port}"]
+
+
+@contextmanager
+def redis_server(port: int) -> Iterator[None]:
+    command = [found("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"]
+    process = subprocess.Popen([str(word) for word in command], env=environment(), stdout=subprocess.DEVNULL)
+    try:
+        assert wait_listening(port, 10)
+        yield
+    finally:
+        end(process)
+
+
+@pytest.mark.skipif(found("redis-server") is None, reason="not here: redis-server")
+def test_a_redis_goes_and_comes_again(warm: Warm) -> None:
+    """Two gateways share it; what one learns while it is away is written when it is back."""
+    port = free_port()
+    with contextlib.ExitStack() as running, screened(warm, [*DEEP, *shared(port)]) as made:
+        with redis_server(port):
+            deliver(made)
+            other = running.enter_context(screened(warm, [*DEEP, *shared(port)]))
+            deliver(other)
+            assert lines(other)[1:] == ["PASS OLD [127.0.0.1]:P"]
+        with smtplib.SMTP("127.0.0.1", made.port, source_address=("127.0.0.5", 0), timeout=20) as client:
+            client.sendmail(FROM, [TO], MESSAGE)
+        assert made.logged("warning: cache redis:passes") and made.logged("PASS NEW [127.0.0.5]")
+        with redis_server(port):
+            assert wait_for(lambda: "127.0.0.5" in operator(made, "list").stdout, 20), "nothing is lost"
+            deliver(made)
+            assert made.logged("cache redis:passes: usable again")
+        assert len(warnings(made)) == 1, made.log()
