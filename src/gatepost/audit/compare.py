@@ -14,7 +14,7 @@ from gatepost.audit import verdict
 from gatepost.audit.behaviour import Behaviour, behaviours
 from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, NEW, SECURED, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
-from gatepost.audit.listening import inside, networks, stages
+from gatepost.audit.listening import Stages, inside, networks
 from gatepost.audit.rehearse import Played, Rehearsal
 from gatepost.audit.subject import Subject
 from gatepost.audit.verdict import Reason
@@ -23,6 +23,7 @@ from gatepost.span import ConfigError
 
 TELLING = "proofs/"  # the dialogues that every kind of client plays
 AT_THE_GATE = (TELLING, "postscreen/pregreet", "postscreen/deep")  # those that screening is about
+UNNOTICED = frozenset(("syslog_name", "process_name", "service_name"))
 NETWORKS = 4  # addresses that are looked at because only one side trusts them
 
 
@@ -68,30 +69,52 @@ class Comparison:
 
 def compare(before: Subject, after: Subject) -> Comparison:
     """Play everything against both."""
-    found, left, right = Comparison(), stages(before), stages(after)
-    for side, broken in (("before", left.broken), ("after", right.broken)):
-        found.left_out += [f"{place} ({side}): {problem}" for place, problem in broken.items()]
-    known = left.ready.keys() | left.broken.keys(), right.ready.keys() | right.broken.keys()
-    found.only_before = [listener.name for place, (listener, _) in left.ready.items() if place not in known[1]]
-    found.only_after = [listener.name for place, (listener, _) in right.ready.items() if place not in known[0]]
+    found, left, right = Comparison(), Stages(before), Stages(after)
+    found.only_before = [one.name for place, one in left.listeners.items() if place not in right.listeners]
+    found.only_after = [one.name for place, one in right.listeners.items() if place not in left.listeners]
     supposed: dict[str, None] = {}
     groups: dict[object, Group] = {}
-    for place, (listener, rehearsal) in left.ready.items():
-        if place not in right.ready:
-            continue
-        other = right.ready[place][1]
-        if not (_same(before, rehearsal.settings, after, other.settings)
-                and _same_gate(before, rehearsal, after, other)):
-            _compare(found, groups, listener, rehearsal, other)
-        supposed |= dict.fromkeys((*rehearsal.supposed, *other.supposed))
+    for listeners, first, second in _pairs(before, left, after, right):
+        _compare(found, groups, listeners, first, second)
+        supposed |= dict.fromkeys((*first.supposed, *second.supposed))
+    for side, broken in (("before", left.broken), ("after", right.broken)):
+        found.left_out += [f"{place} ({side}): {problem}" for place, problem in broken.items()]
     found.supposed = tuple(supposed)
     found.groups = sorted(groups.values(), key=lambda group: (not group.opens, -len(group.behaviours)))
     return found
 
 
-def _compare(found: Comparison, groups: dict[object, Group], listener: Listener, before: Rehearsal,
+def _pairs(before: Subject, left: Stages, after: Subject,
+           right: Stages) -> Iterator[tuple[list[Listener], Rehearsal, Rehearsal]]:
+    """Listeners that both have and that are not the same; those that are the same among themselves together."""
+    pairs: dict[object, tuple[list[Listener], Rehearsal, Rehearsal]] = {}
+    for place, listener in left.listeners.items():
+        first, second = left.rehearsal(place), right.rehearsal(place)
+        if first is None or second is None or (_same(before, first.settings, after, second.settings)
+                                               and _same_gate(before, first, after, second)):
+            continue
+        key = listener.is_loopback, *(_said(each) for each in (first, second))
+        pairs.setdefault(key, ([], first, second))[0].append(listener)
+    yield from pairs.values()
+
+
+def _said(rehearsal: Rehearsal) -> tuple[object, ...]:
+    """What is in force, but for what clients do not notice."""
+    every = (rehearsal.settings,) if rehearsal.gate is None else (rehearsal.settings, rehearsal.gate.settings)
+    return tuple(frozenset((name, _text(settings, name)) for name in settings.names() if name not in UNNOTICED)
+                 for settings in every)
+
+
+def _text(settings: Settings, name: str) -> str:
+    try:
+        return settings.text(name) or ""
+    except ConfigError as problem:
+        return str(problem)
+
+
+def _compare(found: Comparison, groups: dict[object, Group], listeners: Sequence[Listener], before: Rehearsal,
              after: Rehearsal) -> None:
-    for guest, behaviour in _performances(listener, before, after):
+    for guest, behaviour in _performances(listeners[0], before, after):
         first = before.play(behaviour.addressed(before.host), guest)
         second = after.play(behaviour.addressed(after.host), guest)
         found.played += 1
@@ -100,7 +123,7 @@ def _compare(found: Comparison, groups: dict[object, Group], listener: Listener,
             continue
         group = groups.setdefault((change.title, change.before, change.after, change.opens), change)
         group.behaviours.setdefault(behaviour.titled(after.host), behaviour.names[0])
-        group.listeners[listener.name] = None
+        group.listeners |= dict.fromkeys(listener.name for listener in listeners)
         group.clients[guest.label] = None
 
 

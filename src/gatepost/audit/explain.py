@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gatepost.audit import verdict
 from gatepost.audit.guest import Guest
 from gatepost.audit.listener import Listener
-from gatepost.audit.listening import stages
+from gatepost.audit.listening import Stages
 from gatepost.audit.rehearse import MESSAGE, Played, Rehearsal, Said
 from gatepost.audit.subject import Subject
 from gatepost.audit.verdict import Reason
@@ -68,15 +68,14 @@ class Explanation:
 def chosen(subject: Subject, service: str = "") -> tuple[Listener, Rehearsal]:
     """The listener of that name (`smtp`, `smtp/inet` or a port), or the first that strangers reach. ConfigError when
     there is none, or when its settings do not read."""
-    ready = stages(subject)
-    for place, (listener, rehearsal) in ready.ready.items():
-        if service in (listener.name, listener.service.name, place) or (not service and listener.public):
-            return listener, rehearsal
-    for place, problem in ready.broken.items():
-        if not service or place == service or service in problem.message:
-            raise problem
-    if not service and ready.ready:
-        return next(iter(ready.ready.values()))
+    ready = Stages(subject)
+    wanted = [place for place, listener in ready.listeners.items() if (
+        service in (listener.name, listener.service.name, place) if service else listener.public)]
+    for place in wanted or ([] if service else ready.listeners):
+        rehearsal = ready.rehearsal(place)
+        if rehearsal is None:
+            raise ready.broken[place]
+        return ready.listeners[place], rehearsal
     raise ConfigError("no such service takes SMTP here", None, service or subject.master_cf.file)
 
 

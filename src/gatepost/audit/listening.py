@@ -7,7 +7,6 @@ do not read cannot be rehearsed: it is left out, with the reason. This file must
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import gatepost.config.parameters as p
 from gatepost.audit.favour import Favour
@@ -25,23 +24,29 @@ OFF = {"smtpd_forbid_unauth_pipelining": "no", "smtpd_forbid_bare_newline": "no"
 """Parameters of a session that old versions lack -> what they do without."""
 
 
-@dataclass(frozen=True, slots=True)
 class Stages:
-    """A subject's listeners, ready to be talked to. `broken`: name -> why it cannot be."""
+    """A subject's listeners by their place (`25`, `127.0.0.1:10025`, or the name of one without a port); each is made
+    ready when it is first talked to. `broken`: place -> why it cannot be, as far as that was tried."""
 
-    ready: dict[str, tuple[Listener, Rehearsal]] = field(default_factory=dict)
-    broken: dict[str, ConfigError] = field(default_factory=dict)
+    def __init__(self, subject: Subject, favoured: Favour | None = None) -> None:
+        self.listeners = {place(listener): listener for listener in subject.listeners}
+        self.broken: dict[str, ConfigError] = {}
+        self._subject = subject
+        self._favoured = favoured
+        self._ready: dict[str, Rehearsal] = {}
 
-
-def stages(subject: Subject, favoured: Favour | None = None) -> Stages:
-    """Every listener of the subject, by its place: `25`, `127.0.0.1:10025`, or its name when it has no port."""
-    found = Stages()
-    for listener in subject.listeners:
+    def rehearsal(self, place: str) -> Rehearsal | None:
+        """The listener there, ready to be talked to; None when there is none, or when it cannot be."""
+        if place in self._ready:
+            return self._ready[place]
+        if place not in self.listeners or place in self.broken:
+            return None
         try:
-            found.ready[place(listener)] = listener, rehearsal_of(subject, listener, favoured)
+            found = self._ready[place] = rehearsal_of(self._subject, self.listeners[place], self._favoured)
         except ConfigError as problem:
-            found.broken[place(listener)] = problem
-    return found
+            self.broken[place] = problem
+            return None
+        return found
 
 
 def rehearsal_of(subject: Subject, listener: Listener, favoured: Favour | None = None) -> Rehearsal:

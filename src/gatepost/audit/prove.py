@@ -19,7 +19,7 @@ from gatepost.audit.favour import Favour, favour
 from gatepost.audit.finding import Finding
 from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
-from gatepost.audit.listening import Stages, inside, networks, stages
+from gatepost.audit.listening import Stages, inside, networks
 from gatepost.audit.mend import overridden, subject_of, texts_of
 from gatepost.audit.rehearse import Played, Rehearsal
 from gatepost.audit.rule import RULES
@@ -44,6 +44,7 @@ Act = tuple[Behaviour, Favour | None]
 PUBLIC = (STRANGER, NAMELESS, GATEWAY)
 """Whose mail nobody has a reason to trust."""
 STRANGERS = (STRANGER, NAMELESS, GATEWAY, NEIGHBOUR, ITSELF, USER)
+NEAREST = 4  # listeners that are tried
 WIDTH = 46  # columns of what the client says
 COLUMN = 26  # columns of what it hears
 
@@ -111,14 +112,14 @@ class Prover:
         favoured = self._favoured(finding)
         if favoured is not None:
             acts = [(named(name), favoured) for name in dialogues]
-            found = _shown(finding, acts, stages(self._subject, favoured),
-                           stages(after, favoured) if after is not None else None)
+            found = _shown(finding, acts, Stages(self._subject, favoured),
+                           Stages(after, favoured) if after is not None else None)
             if found is not None:
                 return found
         if self._stages is None:
-            self._stages = stages(self._subject)
+            self._stages = Stages(self._subject)
         return _shown(finding, [(named(name), None) for name in dialogues], self._stages,
-                      stages(after) if after is not None else None)
+                      Stages(after) if after is not None else None)
 
     def _favoured(self, finding: Finding) -> Favour | None:
         """Whom the item that is found permits."""
@@ -153,9 +154,12 @@ def _dialogues(rule: str) -> tuple[str, ...]:
 
 def _candidates(finding: Finding, ready: Stages, favoured: Favour | None) -> Iterator[tuple[str, Listener, Guest]]:
     """(place, listener, client), the most telling first: the service that is meant, then those that strangers reach."""
-    listeners = sorted(ready.ready.items(), key=lambda pair: (
-        pair[1][0].name != finding.service, not pair[1][0].public, pair[1][0].is_loopback))
-    for place, (listener, rehearsal) in listeners:
+    listeners = sorted(ready.listeners.items(), key=lambda pair: (
+        pair[1].name != finding.service, not pair[1].public, pair[1].is_loopback))
+    for place, listener in listeners[:NEAREST]:
+        rehearsal = ready.rehearsal(place)
+        if rehearsal is None:
+            continue
         guests = [ITSELF] if listener.is_loopback else [*STRANGERS]
         for network in networks(rehearsal.settings):
             guests += inside(network, "in mynetworks")
@@ -169,18 +173,22 @@ def _shown(finding: Finding, acts: Sequence[Act], before: Stages, after: Stages 
     """The first act that shows it."""
     for behaviour, favoured in acts:
         for place, listener, guest in _candidates(finding, before, favoured):
-            rehearsals = [before.ready[place][1]]
-            if after is not None:
-                if place not in after.ready:
-                    continue
-                rehearsals.append(after.ready[place][1])
-            elif favoured is None and (behaviour.names[0] in RELAYING if listener.is_loopback else guest not in PUBLIC):
-                continue  # they may
+            sides = (before.rehearsal(place), *((after.rehearsal(place),) if after is not None else ()))
+            rehearsals = [each for each in sides if each is not None]
+            if len(rehearsals) < len(sides):
+                continue
+            if after is None and favoured is None and _may(behaviour, listener, guest):
+                continue
             played = [_play(each, behaviour, guest, favoured) for each in rehearsals]
             reasons = _reasons(finding, behaviour, rehearsals, played)
             if reasons is not None:
                 return _proof(behaviour, listener, guest, favoured, rehearsals, played, reasons)
     return None
+
+
+def _may(behaviour: Behaviour, listener: Listener, guest: Guest) -> bool:
+    """Is there nothing wrong with it when this client does that?"""
+    return behaviour.names[0] in RELAYING if listener.is_loopback else guest not in PUBLIC
 
 
 def _play(rehearsal: Rehearsal, behaviour: Behaviour, guest: Guest, favoured: Favour | None) -> Played:

@@ -83,7 +83,8 @@ def _group(group: Group, verbose: bool) -> Iterator[str]:
     for name, side in (("A", group.before), ("B", group.after)):
         if side.reason is not None:
             yield f"  {name}  {side.reason}"
-    yield f"  on {', '.join(group.listeners)}"
+    names = list(group.listeners)
+    yield f"  on {', '.join(names[:4])}" + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     yield f"  by {'; '.join(group.clients)}"
     for at, (title, name) in enumerate(group.behaviours.items()):
         if at >= SHOWN and not verbose:
