@@ -46,8 +46,8 @@ def test_the_built_in_configuration() -> None:
     configuration = builtin.configuration("/state", "127.0.0.1:2626")
     assert configuration.problems == []
     service = configuration.services[0]
-    assert (service.name, service.type, service.command) == ("127.0.0.1:2626", "inet", "smtpd")
-    settings = configuration.settings(service)
+    assert (service.name, service.type, service.command) == ("127.0.0.1:2626", "inet", "postscreen")
+    settings = configuration.serving(service)
     assert [word.text for word in settings[p.SMTPD_RELAY_RESTRICTIONS]] == ["reject_unauth_destination"]
     assert [word.text for word in settings[p.SMTPD_DATA_RESTRICTIONS]] == ["reject_unauth_pipelining"]
     assert (settings[p.MYNETWORKS], settings[p.RELAY_DOMAINS], settings[p.VIRTUAL_ALIAS_DOMAINS]) == ((), (), ())
