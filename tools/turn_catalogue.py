@@ -32,7 +32,8 @@ offence is in doubt; it counts from the first byte that fits none, before the co
 what is not a whole pattern when the session ends counts, too. No pattern holds a command but HELO, EHLO and QUIT, nor
 more than {SHOWN} bytes. So nothing is won by beginning like a probe.
 
-A postscreen service decides when the greeting is due: what is not a whole pattern by then is a PREGREET, as ever.
+A postscreen service decides half a second after the last early byte, or when the greeting is due: what is not a whole
+pattern by then is a PREGREET, as ever.
 
 With `smtpd_delay_reject = no` lists may be asked before the doubt is over: `reject_unauth_pipelining` in
 `smtpd_client_restrictions` then does not see an early hello. It belongs into `smtpd_data_restrictions`.

@@ -59,6 +59,7 @@ class Client:
     sessions: int = 0
     promoted: bool = False
     closed: bool = False
+    looks: int = 0
     handshake: bool = False
     standing: Standing | None = None
     open: Ask | None = None
@@ -131,6 +132,8 @@ class Client:
                 self.open = action
             case Ask():
                 self._ask(action)
+            case actions.LookAgain():
+                self.looks += 1
             case actions.Learn():
                 self.learned.append(action.record)
             case actions.Restore():

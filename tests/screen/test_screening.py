@@ -208,6 +208,17 @@ def test_talk_before_the_whole_greeting_is_acknowledged_is_early_talk() -> None:
     assert one.learned == []
 
 
+def test_a_doubt_about_early_talk_is_soon_over() -> None:
+    rules = punishing(replace(RULES, adaptive=True, tolerated=frozenset({"hello-quit"})), PREGREET, Penalty.ENFORCE)
+    one = client(rules, todo=PREGREET.bit, wait_for_answer=frozenset({Stage.GREET_WAIT}))
+    one.say(HELLO)
+    assert one.looks == 1 and not one.caught
+    one.answer()
+    assert one.open is not None and not one.caught
+    one.answer()
+    assert one.time == 0.5 and one.caught == [("pregreet", "enforce", "waiting")]
+
+
 def test_dns_lists_against_it() -> None:
     rules = punishing(RULES, DNSBL, Penalty.ENFORCE)
     one = client(rules, todo=EARLY, score=Score(3, "list.test", 60))

@@ -41,6 +41,11 @@ class GreetWait:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Answer the open GREET_WAIT now, whatever there is: something was said that may be harmless."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waited:
     """Context of the answer. `score`: complete, or whatever there is when the time is up; None where none was wanted or
     it is not complete yet. `unacknowledged`: the client's TCP has not acknowledged all that was said to it. `left`: the

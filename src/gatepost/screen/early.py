@@ -17,6 +17,7 @@ from gatepost.smtp.reply import Reply
 from gatepost.smtp.turn import EarlyTalk, Turn
 
 PEEKED = 1023  # bytes of early talk that are counted
+DOUBT = 0.5  # seconds without another byte after which early talk is what it is by then
 AGAIN, SELDOM = 0.1, 2.0  # seconds until a client's TCP is asked again whether it has the first line; at most
 
 DROPPED = Reply(521, "5.5.1", "Protocol error")
@@ -25,8 +26,8 @@ DROPPED = Reply(521, "5.5.1", "Protocol error")
 class Early:
     """Times are monotonic seconds, but for `now` of the passes, which is Unix time."""
 
-    __slots__ = ("_address", "_again", "_began", "_said", "_suspect", "_unacknowledged", "_wait", "heard", "progress",
-                 "score", "turn")
+    __slots__ = ("_address", "_again", "_began", "_last", "_said", "_suspect", "_unacknowledged", "_wait", "heard",
+                 "progress", "score", "turn")
 
     def __init__(self, progress: Progress, address: str, began: float, wait: float, turn: Turn, *, suspect: bool
                  ) -> None:
@@ -40,6 +41,7 @@ class Early:
         self._began = began
         self._wait = wait
         self._suspect = suspect
+        self._last = began  # when it said something last
         self._unacknowledged = True
         self._again = AGAIN
 
@@ -50,6 +52,7 @@ class Early:
     def hear(self, data: bytes, now: float, evidence: str = "waiting") -> Pregreet | Tolerated | None:
         """Bytes came -> the offence, if it is one and the first; or that it is none for this client."""
         self.heard = True
+        self._last = now
         progress = self.progress
         if not PREGREET.bit & progress.todo & ~progress.done:
             return None
@@ -62,6 +65,11 @@ class Early:
         progress.done |= PREGREET.bit
         progress.fail(PREGREET)
         return Pregreet(len(data), self.since(now), data, evidence)
+
+    def doubtless(self, now: float) -> bool:
+        """Was there a doubt about its early talk that is over, because no more came?"""
+        turn = self.turn
+        return turn.in_doubt and not turn.seems_harmless and now >= self._last + DOUBT
 
     def settle(self, now: float) -> Pregreet | Tolerated | None:
         """No more comes in this phase -> what the early talk was, where that was in doubt."""
@@ -95,6 +103,9 @@ class Early:
             return None
         dnsbl = bool(DNSBL.bit & pending)
         watch = not self.heard
+        if self.turn.in_doubt:
+            rest = self._last + DOUBT - now
+            return GreetWait(min(rest, left) if rest > 0 else left, dnsbl, watch) if rest > 0 or dnsbl else None
         if not progress.rules.adaptive or dnsbl or self._suspicious:
             return GreetWait(left, dnsbl, watch)
         least = self._began + progress.rules.greet_wait_minimum - now
@@ -108,7 +119,7 @@ class Early:
     @property
     def _suspicious(self) -> bool:
         listed = self.score is not None and self.score.points > 0
-        return self._suspect or self.turn.in_doubt or self.progress.bad or listed
+        return self._suspect or self.progress.bad or listed
 
     def finish(self, now: int) -> tuple[list[Any], Reply | None]:
         """The phase is over -> (actions, the reply to drop it with or None). `now`: Unix time."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from gatepost.screen import facts
-from gatepost.screen.actions import Caught, Demote, Learn, Promote, Restore, Tease, Waited
+from gatepost.screen.actions import Caught, Demote, Learn, LookAgain, Promote, Restore, Tease, Waited
 from gatepost.screen.early import Early, answer_pregreet
 from gatepost.screen.engine import Engine, Outcome
 from gatepost.screen.progress import Progress, Shared
@@ -146,7 +146,10 @@ class Screened:
         self._heard += event.data
         if self._early is None:
             return []
-        out, dropped = self._overhear(self._early, event.data, "unacknowledged" if event.unacknowledged else "waiting")
+        early = self._early
+        out, dropped = self._overhear(early, event.data, "unacknowledged" if event.unacknowledged else "waiting")
+        if dropped is None and early.turn.in_doubt:
+            out.append(LookAgain())
         return out if dropped is None else out + self._end(dropped)
 
     def _overhear(self, early: Early, data: bytes, evidence: str) -> tuple[list[Any], Reply | None]:
@@ -176,10 +179,14 @@ class Screened:
 
     def _wait(self, early: Early) -> list[Action]:
         """Go on waiting, or go on."""
-        question = early.question(self._place.monotonic())
+        now = self._place.monotonic()
+        out, dropped = self._settle(early) if early.doubtless(now) else ([], None)
+        question = early.question(now) if dropped is None else None
         if question is not None:
-            return [Ask(Stage.GREET_WAIT, question)]
-        out, dropped = ([], None) if early.turn.seems_harmless else self._settle(early)
+            return [*out, Ask(Stage.GREET_WAIT, question)]
+        if dropped is None and not early.turn.seems_harmless:
+            found, dropped = self._settle(early)
+            out += found
         if dropped is None:
             found, dropped = early.finish(self._place.now())
             out += found

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from gatepost.screen import lines
-from gatepost.screen.actions import Caught, Demote, GreetWait, Learn, Promote, Restore, Tease, Waited
+from gatepost.screen.actions import Caught, Demote, GreetWait, Learn, LookAgain, Promote, Restore, Tease, Waited
 from gatepost.screen.facts import Allowlisted, Denylisted, Disconnect, Parties, Pregreet, TlsEnded, Veto
 from gatepost.screen.memory import Catch
 from gatepost.server import kernel
@@ -303,6 +303,7 @@ class ScreenPerformer:
 _ALWAYS: dict[type, Callable[[ScreenPerformer, Any], None]] = {
     Promote: ScreenPerformer._promote, Demote: ScreenPerformer._demote, Learn: ScreenPerformer._learn,
     Restore: ScreenPerformer._restore, Caught: ScreenPerformer._caught,
+    LookAgain: lambda on, _: on._waited(),
 }
 _PERFORM: dict[type, Callable[[ScreenPerformer, Any], None]] = {
     Send: ScreenPerformer._send, Tease: ScreenPerformer._tease, StartTls: ScreenPerformer._start_tls,
