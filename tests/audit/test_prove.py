@@ -162,5 +162,6 @@ def test_of_docker_mailserver_the_override_is_what_decides_after_the_fix(tmp_pat
     found = next(filter(None, map(Prover(tried).prove, [
         each for each in audit(tried).findings if each.rule.startswith("PIPE")])))
     assert found.verdicts == ("accepted", "refused 503 at DATA")
+    assert "RCPT TO:<user@example.org>" in [row.says for row in found.rows]  # a domain with a mailbox
     assert found.reasons[1] is not None and found.reasons[1].span is not None
     assert found.reasons[1].span.file == str(tmp_path / "postfix-main.cf")

@@ -17,6 +17,7 @@ from gatepost.audit.listener import Listener
 from gatepost.audit.networks import is_loopback, network_of
 from gatepost.audit.rehearse import Rehearsal
 from gatepost.audit.subject import Subject
+from gatepost.audit.supposed import Read
 from gatepost.config.settings import Settings
 from gatepost.span import ConfigError
 
@@ -51,10 +52,19 @@ class Stages:
 
 def rehearsal_of(subject: Subject, listener: Listener, favoured: Favour | None = None) -> Rehearsal:
     """One listener, with the screening in front of it. ConfigError when its settings do not read."""
-    gate = None
+    gate, read = None, _files(subject)
     if listener.screen_settings is not None and listener.smtpd is not listener.service:
-        gate = Gate.of(host(_in_force(subject, listener.screen_settings), subject.read, favoured))
-    return Rehearsal(host(_in_force(subject, listener.settings), subject.read, favoured), gate)
+        gate = Gate.of(host(_in_force(subject, listener.screen_settings), read, favoured))
+    return Rehearsal(host(_in_force(subject, listener.settings), read, favoured), gate)
+
+
+def _files(subject: Subject) -> Read:
+    """The files beside the configuration, those included that a container makes at its start."""
+    if subject.docker is None:
+        return subject.read
+    from gatepost.audit.docker_made import made  # only its users pay for it
+
+    return made(subject.docker.folder, subject.read)
 
 
 def place(listener: Listener) -> str:
