@@ -165,3 +165,14 @@ def test_of_docker_mailserver_the_override_is_what_decides_after_the_fix(tmp_pat
     assert "RCPT TO:<user@example.org>" in [row.says for row in found.rows]  # a domain with a mailbox
     assert found.reasons[1] is not None and found.reasons[1].span is not None
     assert found.reasons[1].span.file == str(tmp_path / "postfix-main.cf")
+
+
+def test_screening_is_shown_to_whoever_is_new(tmp_path: Path) -> None:
+    master = "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"
+    found = proof(tmp_path, "postscreen_greet_action = ignore\n", "PSC-02",
+                  SetValue("postscreen_greet_action", "enforce"), master=master)
+    assert found is not None and found.client == "a stranger who comes for the first time"
+    assert found.verdicts == ("accepted", "refused 550 at RCPT")
+    deep = proof(tmp_path, "postscreen_pipelining_enable = yes\n", "PSC-03",
+                 SetValue("postscreen_pipelining_enable", "no"), master=master)
+    assert deep is not None and (deep.dialogue, deep.verdicts) == ("proofs/polite", ("refused 450 at RCPT", "accepted"))

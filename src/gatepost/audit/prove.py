@@ -1,9 +1,9 @@
 """Can it be shown? The dialogue that tells what a finding means, before and after its fix, side by side.
 
-For findings about turns, smuggling, relaying and trust. What is shown is found by trying: of the dialogues that belong
-to the rule, by the clients that may meet it, the first that ends differently once the fix is written; without a fix,
-the first that ends as it should not. Nothing is told that no rehearsal shows. This file must not know how findings are
-printed.
+For findings about turns, smuggling, relaying, trust and screening. What is shown is found by trying: of the dialogues
+that belong to the rule, by the clients that may meet it, the first that ends differently once the fix is written;
+without a fix, the first that ends as it should not. Nothing is told that no rehearsal shows. This file must not know
+how findings are printed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gatepost.audit.behaviour import Behaviour, named, swapped
 from gatepost.audit.edits import written
 from gatepost.audit.favour import Favour, favour
 from gatepost.audit.finding import Finding
-from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, STRANGER, USER, Guest
+from gatepost.audit.guest import GATEWAY, ITSELF, NAMELESS, NEIGHBOUR, NEW, STRANGER, USER, Guest
 from gatepost.audit.listener import Listener
 from gatepost.audit.listening import Stages, inside, networks
 from gatepost.audit.mend import overridden, subject_of, texts_of
@@ -35,10 +35,12 @@ SMUGGLING = ("proofs/smuggled-lf-dot-lf", "proofs/smuggled-lf-dot-crlf", "proofs
              "proofs/smuggled-chunk")
 RELAYING = ("proofs/relay", "proofs/relay-as-ours", "proofs/relay-helo-ours", "proofs/relay-helo-localhost",
             "proofs/relay-percent")
-DIALOGUES = {"PIPE": TURNS, "SMUG": SMUGGLING, "RLY": RELAYING, "TRU": (*RELAYING, *SMUGGLING)}
+SCREENING = ("proofs/whole-session-at-once", "proofs/polite", "proofs/commands-behind-ehlo")
+DIALOGUES = {"PIPE": TURNS, "SMUG": SMUGGLING, "RLY": RELAYING, "TRU": (*RELAYING, *SMUGGLING), "PSC": SCREENING}
 """The beginning of a rule's id -> what may show it, the most telling first."""
 OWN: dict[str, tuple[str, ...]] = {
-    "PIPE-12": ("proofs/quit-behind-ehlo", *TURNS), "TRU-02": (), "TRU-03": ("proofs/xclient",)}
+    "PIPE-12": ("proofs/quit-behind-ehlo", *TURNS), "TRU-02": (), "TRU-03": ("proofs/xclient",),
+    "PSC-03": ("proofs/polite",)}
 """Rules that something else shows, or nothing: what a PROXY header says comes before SMTP."""
 Act = tuple[Behaviour, Favour | None]
 PUBLIC = (STRANGER, NAMELESS, GATEWAY)
@@ -165,6 +167,8 @@ def _candidates(finding: Finding, ready: Stages, favoured: Favour | None) -> Ite
             guests += inside(network, "in mynetworks")
         if favoured is not None:
             guests = [favoured.guest]
+        elif finding.rule.startswith("PSC"):
+            guests = [NEW] if rehearsal.screens else []
         for guest in guests:
             yield place, listener, guest
 

@@ -115,7 +115,7 @@ class Supposed:
         kind, _, name = spec.partition(":")
         if kind in ("proxy", "debug"):
             return self._real(name)
-        if kind in WRITTEN_OUT or name.startswith("{"):
+        if kind in WRITTEN_OUT or (kind in PATTERNS and name.startswith("{")):
             return open_table(spec, self._opening)
         if kind not in INDEXED and kind not in PATTERNS:
             return None
