@@ -5,6 +5,7 @@ Expected values were compared with what the start-up of each release makes of th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 
 from gatepost.config import load
 from gatepost.config.dms import effective, folder, names
+from gatepost.config.dms.environment import DEFAULTS, Environment, Variable
 from gatepost.config.dms.master_lines import Ignored
 from gatepost.config.dms.release import NEWEST, RELEASES, release
-from gatepost.span import ConfigError
+from gatepost.span import ConfigError, Span
 from tests.config.dms import house
 from tests.config.dms.house import VOLUME, override, places, understood, value
 
@@ -235,3 +237,14 @@ def test_files_of_the_container_that_are_the_operators(tmp_path: Path) -> None:
     assert found.host_path("/tmp/docker-mailserver/postfix-receive-access.cf") == (
         found.folder.path("postfix-receive-access.cf"))
     assert found.host_path("/etc/postfix/virtual") == "" == found.host_path("/etc/aliases")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(values=st.dictionaries(st.sampled_from(sorted(DEFAULTS)), st.text() | st.sampled_from(["0", "1", "LDAP"])),
+       tag=st.sampled_from(["11", "12", "13.1", "14", "edge"]))
+def test_any_variables_are_understood(values: dict[str, str], tag: str, tmp_path: Path) -> None:
+    found = folder.find(str(tmp_path))
+    env = Environment({name: Variable(value, Span("compose.yaml", 1)) for name, value in values.items()})
+    understood_ = effective.effective(replace(found, environment=env), release(tag))
+    assert len(understood_.main_cf.last()) > 60 and len(understood_.master_cf.services) > 20
+    assert understood_.main_cf.problems == ()

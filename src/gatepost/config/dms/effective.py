@@ -160,7 +160,8 @@ def _caused(entry: Entry, env: Environment) -> Entry:
 
 
 def _rendered(main: Mapping[str, str], late: Mapping[str, str]) -> str:
-    return "".join(f"{name} = {value}".rstrip() + "\n" for values in (main, late) for name, value in values.items())
+    return "".join(f"{name} = {' '.join(value.splitlines())}".rstrip() + "\n"
+                   for values in (main, late) for name, value in values.items())
 
 
 class _Overrides:

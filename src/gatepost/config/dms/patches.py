@@ -1,8 +1,9 @@
 """What does user-patches.sh change in Postfix's configuration? postconf and sed -i, where they can be followed.
 
-postconf without option or with -e, -X, -#, -P, -PX, -M, -MX, -F; sed -i on the two files; `cat >>FILE <<EOF`. Every
-other command that names Postfix's files or programs is reported as not followed, and so is one of these that may or may
-not run or whose arguments need the shell. Programs that have nothing to do with Postfix are passed over.
+postconf without option or with -e, -X, -#, -P, -PX, -M, -MX, -F; sed -i on the two files; `cat >>FILE <<EOF`, echo and
+printf behind `>>`; `$NAME` of the script and of the environment. Every other command that names Postfix's files or
+programs is reported as not followed, and so is one of these that may or may not run or whose arguments need more of the
+shell. Programs that have nothing to do with Postfix are passed over.
 """
 
 from __future__ import annotations
