@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from gatepost.audit.change import AddItems, Change, Rename, SetValue
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
-from gatepost.audit.rules.written import postfix_names
+from gatepost.audit.rules.names import near_parameter
 from gatepost.audit.subject import Subject
 from gatepost.config.dms.effective import Effective
 from gatepost.config.dms.master_lines import TWINS, Ignored, MasterLine
@@ -37,7 +37,7 @@ def found(subject: Subject) -> Iterator[Finding]:
     yield from _lines(understood)
     yield from _certificates(understood)
     for entry in understood.dropped:
-        if not _near(entry.name):
+        if not near_parameter(entry.name):
             yield _dropped(understood, entry)
     for entry, by in understood.overwritten:
         if (finding := _overwritten(understood, entry, by)) is not None:
@@ -48,13 +48,7 @@ def misspelt(subject: Subject) -> Iterator[Finding]:
     """Parameters that docker-mailserver drops because their names are misspelt: findings of LST-01."""
     understood = subject.docker
     if understood is not None:
-        yield from (_dropped(understood, entry) for entry in understood.dropped if _near(entry.name))
-
-
-def _near(name: str) -> str:
-    """The parameter of Postfix that was meant; "" when none is near."""
-    found = difflib.get_close_matches(name, sorted(postfix_names()), n=1, cutoff=0.85)
-    return found[0] if found else ""
+        yield from (_dropped(understood, entry) for entry in understood.dropped if near_parameter(entry.name))
 
 
 def _injected(understood: Effective, name: str) -> Mapping[str, str]:
@@ -82,9 +76,10 @@ def _has(value: str, item: str) -> bool:
 
 def _lost(subject: Subject, understood: Effective) -> Iterator[Finding]:
     """Lists in postfix-main.cf that replace what start-up put together."""
+    in_force = understood.main_cf.last()
     for entry in (understood.override.last() if understood.override else {}).values():
         injected = _injected(understood, entry.name)
-        now = understood.main_cf.last().get(entry.name)
+        now = in_force.get(entry.name)
         if not injected or now is None:
             continue
         text = f"{now.value.text} {subject.main.text(entry.name) or ''}"
@@ -181,7 +176,7 @@ def _dropped(understood: Effective, entry: Entry) -> Finding:
     if entry.name.count("/") == 2:
         return Finding("", Severity.HIGH, f"{entry.name} is no parameter: this line belongs into postfix-master.cf",
                        entry.span, entry.name)
-    near = _near(entry.name)
+    near = near_parameter(entry.name)
     if near:
         return Finding("", Severity.HIGH if broken else Severity.MEDIUM, f"Postfix has no parameter {entry.name}: "
                        f"{effect}; did you mean {near}?", entry.span, entry.name,

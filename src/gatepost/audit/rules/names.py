@@ -137,7 +137,7 @@ def parameters(subject: Subject) -> Iterator[Finding]:
 
 def _misspelt(subject: Subject, setting: Setting) -> Finding:
     name = setting.name
-    near = _near_parameter(name) or _transport_names(subject).nearest(name)
+    near = near_parameter(name) or _transport_names(subject).nearest(name)
     if not near:
         confidence = Confidence.HIGH if WORD.match(name) else Confidence.MEDIUM
         return Finding("", Severity.LOW, f"Postfix has no parameter {name}, and nothing refers to ${name}: it has no "
@@ -147,7 +147,8 @@ def _misspelt(subject: Subject, setting: Setting) -> Finding:
                    setting.span, name, setting.service, fix=fix)
 
 
-def _near_parameter(name: str) -> str:
+def near_parameter(name: str) -> str:
+    """The parameter of Postfix that was meant; "" when none is near."""
     lower = name.lower().replace("-", "_")
     return lower if lower in postfix_names() else _parameter_names().nearest(name)
 

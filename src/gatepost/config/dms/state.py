@@ -51,9 +51,11 @@ class ServiceText:
 
     def find(self, name: str) -> int | None:
         """Which option sets that parameter, the last of them; None when none does."""
-        found = [at for at, option in enumerate(self.options)
-                 if re.match(rf"-o\s*(?:\{{\s*)?{re.escape(name)}\s*=", option.text)]
-        return found[-1] if found else None
+        for at in reversed(range(len(self.options))):
+            text = self.options[at].text
+            if text.startswith("-o") and text[2:].lstrip(" \t{").partition("=")[0].rstrip() == name:
+                return at
+        return None
 
     def lines(self) -> list[Located]:
         """As docker-mailserver's own file has them: one option a line."""
