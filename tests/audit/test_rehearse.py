@@ -160,8 +160,9 @@ def test_the_steps_show_what_was_said() -> None:
 
 
 def test_twice_the_same() -> None:
-    given = settings(smtpd_client_restrictions="check_client_access randmap:{OK, REJECT}",
-                     smtpd_recipient_restrictions="check_policy_service unix:private/policy, reject_rbl_client bl.example")
+    given = settings(
+        smtpd_client_restrictions="check_client_access randmap:{OK, REJECT}",
+        smtpd_recipient_restrictions="check_policy_service unix:private/policy, reject_rbl_client bl.example")
     talk = dialogue(RELAY).steps
     first = [lines(rehearsal(given).play(talk)) for _ in range(5)]
     assert all(each == first[0] for each in first)
