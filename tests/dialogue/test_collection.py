@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from gatepost.dialogue.collection import dialogue, dialogues, home, names
@@ -27,6 +29,6 @@ def test_an_unknown_name_is_a_key_error() -> None:
 def test_a_proof_waits_for_each_answer_and_is_no_recording(name: str) -> None:
     steps = dialogue(name).steps
     assert any(isinstance(step, Send) for step in steps) and not (home() / f"{name}.gold").exists()
-    for before, step in zip(steps, steps[1:], strict=False):
+    for before, step in itertools.pairwise(steps):
         assert isinstance(before, Send) != isinstance(step, Send), "it speaks, and waits"
     assert all(not step.open for step in steps if isinstance(step, Expect)), "what it would like to hear is known"
