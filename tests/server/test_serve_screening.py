@@ -227,6 +227,24 @@ def test_a_reload_forgets_nobody(warm: Warm) -> None:
             assert greeted(client).startswith("220-changed")
 
 
+def test_a_reload_that_fails_changes_no_limit(warm: Warm) -> None:
+    with (screened(warm, DEEP, ["smtpd pass - - n - 1 smtpd"]) as made, made.talk(greeted=False) as first,
+          made.talk(greeted=False) as second):
+        for client in (first, second):
+            greeted(client)
+            client.say("EHLO c.test", f"MAIL FROM:<{FROM}>")
+        assert first.say(f"RCPT TO:<{TO}>") == "250 2.1.5 Ok"
+        made.services[:] = ["smtpd pass - - n - 9 smtpd"]
+        made.settings.append("postscreen_greet_action = frob")
+        made.write()
+        assert "not reloaded" in made.reload() + made.log()
+        assert second.say(f"RCPT TO:<{TO}>") == "450 4.3.2 Service currently unavailable"
+        made.settings.pop()
+        made.write()
+        made.reload()
+        assert second.say(f"RCPT TO:<{TO}>") == "250 2.1.5 Ok"
+
+
 def test_what_an_operator_sees(warm: Warm) -> None:
     with screened(warm, DEEP) as made:
         assert operator(made, "show", "127.0.0.1").returncode == 1

@@ -127,14 +127,14 @@ class Gateway:
             retiring.add_done_callback(self._retiring.discard)
         self._screening, self._to_screen = self._to_screen, []
         if self._queue is not None:
-            self._screenings.clean(self._screening)
+            self._screenings.adopt(self._screening)
 
     async def begin(self) -> None:
         """Deliver what the spool holds, and what will come."""
         assert self._configuration is not None and self._spool is not None
         self._queue = Queue(self._spool, self._configuration.main, self._deliver, log=self._log, route=self._route)
         await self._queue.start()
-        self._screenings.clean(self._screening)
+        self._screenings.adopt(self._screening)
 
     async def finish(self) -> None:
         """End deliveries, close the spool."""

@@ -61,6 +61,7 @@ class Kept:
 
     clients: Clients
     seats: Seats
+    places: int  # for the seats, once the configuration counts
     memory: Memory
     reminded: set[str]
 
@@ -166,11 +167,8 @@ class Screenings:
         if clients is None:
             clients = self._clients[name] = Clients(rules.pre_queue_limit, lambda text: self._log.info(tag, text))
         seats = self._seats.setdefault(service.name, Seats(places))
-        kept = Kept(clients, seats, self._memory(settings, tag), self._reminded)
-        screening = Screening(name, settings, service, kept, terms, rules, lookups)
-        clients.pre_queue_limit = rules.pre_queue_limit
-        seats.change(places)
-        return screening
+        kept = Kept(clients, seats, places, self._memory(settings, tag), self._reminded)
+        return Screening(name, settings, service, kept, terms, rules, lookups)
 
     def _memory(self, settings: Settings, tag: str) -> Memory:
         """The memory that these settings name."""
@@ -182,8 +180,11 @@ class Screenings:
                                                      info=lambda text: self._log.info(tag, text))
         return memory
 
-    def clean(self, screenings: list[Screening]) -> None:
-        """From now on these services say which records are old."""
+    def adopt(self, screenings: list[Screening]) -> None:
+        """From now on these services count: their limits, and which records are old."""
+        for screening in screenings:
+            screening.clients.pre_queue_limit = screening.rules.pre_queue_limit
+            screening.seats.change(screening.kept.places)
         for task in self._cleaning:
             task.cancel()
         self._cleaning = []
