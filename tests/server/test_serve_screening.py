@@ -209,6 +209,20 @@ def test_no_place_behind(warm: Warm) -> None:
         assert second.say(f"RCPT TO:<{TO}>") == "250 2.1.5 Ok"
 
 
+def test_who_waits_for_a_place_and_leaves_takes_none(warm: Warm) -> None:
+    with screened(warm, DEEP, ["smtpd pass - - n - 1 smtpd"]) as made, made.talk(greeted=False) as first:
+        greeted(first)
+        first.say("EHLO c.test", f"MAIL FROM:<{FROM}>")
+        assert first.say(f"RCPT TO:<{TO}>") == "250 2.1.5 Ok"
+        made.talk(greeted=False).socket.close()
+        with made.talk(greeted=False) as third:
+            time.sleep(0.3)
+            first.say("QUIT")
+            assert greeted(third).startswith("220 ")
+            third.say("EHLO c.test")
+            assert third.mail().startswith("250 2.0.0")
+
+
 def test_a_reload_forgets_nobody(warm: Warm) -> None:
     with screened(warm, DEEP) as made:
         with made.talk(greeted=False) as before:

@@ -40,8 +40,8 @@ _TIMEOUT = {"timeout error": "time limit exceeded"}  # what smtpd and postscreen
 class ScreenPerformer:
     """Performs one screened session's actions."""
 
-    __slots__ = ("_lookup", "_next", "_real", "_seated", "_timer", "_untold", "_wait", "client", "connection",
-                 "parties", "screening")
+    __slots__ = ("_gave_up", "_lookup", "_next", "_place", "_real", "_seated", "_timer", "_untold", "_wait",
+                 "client", "connection", "parties", "screening")
 
     def __init__(self, connection: Connection, screening: Screening) -> None:
         self.connection = connection
@@ -52,6 +52,8 @@ class ScreenPerformer:
         self._real: Performer | None = None
         self._next: Performer | None = None  # of the real session that was made, until Promote
         self._seated = False
+        self._place: asyncio.Future[None] | None = None  # of the wait for a place behind
+        self._gave_up = False
         self._untold = False  # the end of TLS was told already
         self._wait: GreetWait | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -118,9 +120,11 @@ class ScreenPerformer:
             self._real.gone()
         elif self._wait is not None and self._wait.watch:
             self._waited(left=True)
+        self._give_up()
 
     def closed(self) -> None:
         """The connection is closed."""
+        self._give_up()
         self._stop_waiting()
         self._release()
         self._leave()
@@ -232,13 +236,20 @@ class ScreenPerformer:
         """The smtpd behind screening has no place: wait for one, then perform the rest."""
         screening = self.screening
         screening.clients.post_queue += 1
+        place = self._place = asyncio.ensure_future(screening.seats.wait())
         try:
-            await asyncio.wait_for(screening.seats.wait(), SEAT_WAIT)
+            await asyncio.wait_for(place, SEAT_WAIT)
         except TimeoutError:
             screening.warning(f"timeout sending connection to service private/{screening.service.name}")
             self.connection.hang_up()
             return
+        except asyncio.CancelledError:
+            if not self._gave_up:
+                raise
+            self.connection.hang_up()
+            return
         finally:
+            self._place = None
             screening.clients.post_queue -= 1
         self._seated = True
         if self.connection.closed:
@@ -247,6 +258,12 @@ class ScreenPerformer:
         waiting = self.act(rest)
         if waiting is not None:
             await waiting
+
+    def _give_up(self) -> None:
+        """Nobody is there any more to wait for a place."""
+        if self._place is not None:
+            self._gave_up = True
+            self._place.cancel()
 
     def _demote(self, _: Demote) -> None:
         self._let_go()
