@@ -70,6 +70,15 @@ def test_what_cannot_be_read_is_status_2(two: tuple[Path, Path], tmp_path: Path)
         assert "Traceback" not in done.stderr
 
 
+def test_a_service_that_cannot_be_compared_is_no_success(two: tuple[Path, Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "main.cf").write_text(BARE + "smtpd_hard_error_limit = many\n", encoding="utf-8")
+    done = run(two[0], broken)
+    assert done.returncode == 2 and "not compared: 25 (after): " in done.stdout
+    assert done.stdout.endswith("what could be compared is the same\n")
+
+
 def test_an_upgrade_of_docker_mailserver(tmp_path: Path) -> None:
     (tmp_path / "postfix-main.cf").write_text("smtpd_helo_required = yes\n", encoding="utf-8")
     (tmp_path / "postfix-accounts.cf").write_text("user@example.org|{SHA512}x\n", encoding="utf-8")

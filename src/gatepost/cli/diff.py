@@ -1,6 +1,6 @@
 """gatepost diff A B: which client behaviours end differently under two configurations, and by which lines.
 
-Exit status: 0 no client would notice, 1 differences, 2 an input could not be read.
+Exit status: 0 no client would notice, 1 differences, 2 an input could not be read, or a service could not be compared.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def diff(
     except ConfigError as error:
         fail(error)
     sys.stdout.write(_json(found) if as_json else "\n".join(_text(found, verbose)) + "\n")
-    raise typer.Exit(0 if found.same else 1)
+    raise typer.Exit(1 if not found.same else 2 if found.left_out else 0)
 
 
 def _text(found: Comparison, verbose: bool) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _text(found: Comparison, verbose: bool) -> Iterator[str]:
     changes = len(found.groups)
     noticed = sum(len(group.behaviours) for group in found.groups)
     if found.same:
-        yield "no client would notice a difference"
+        yield "what could be compared is the same" if found.left_out else "no client would notice a difference"
     else:
         yield (f"{changes} {'change' if changes == 1 else 'changes'}, {noticed} client "
                f"{'behaviour' if noticed == 1 else 'behaviours'}, {found.played} conversations compared")
