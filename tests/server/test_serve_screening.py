@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import smtplib
 import subprocess
 import time
@@ -221,6 +222,17 @@ def test_who_waits_for_a_place_and_leaves_takes_none(warm: Warm) -> None:
             assert greeted(third).startswith("220 ")
             third.say("EHLO c.test")
             assert third.mail().startswith("250 2.0.0")
+
+
+def test_at_the_end_nobody_is_blamed(warm: Warm) -> None:
+    with screened(warm, DEEP) as made, made.talk(greeted=False) as client:
+        greeted(client)
+        client.say("EHLO c.test")
+        made.signal(signal.SIGTERM)
+        time.sleep(0.2)
+        made.signal(signal.SIGTERM)  # no patience
+        assert client.read() == "421 4.3.2 mx.example.test Service shutting down"
+        assert made.logged("DISCONNECT") and lines(made)[1:] == ["DISCONNECT [127.0.0.1]:P"]
 
 
 def test_a_reload_forgets_nobody(warm: Warm) -> None:

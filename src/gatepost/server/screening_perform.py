@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from gatepost.screen import lines
+from gatepost.screen import facts, lines
 from gatepost.screen.actions import Caught, Demote, GreetWait, Learn, LookAgain, Promote, Restore, Tease, Waited
 from gatepost.screen.facts import Allowlisted, Denylisted, Disconnect, Parties, Pregreet, TlsEnded, Veto
 from gatepost.screen.memory import Catch
@@ -287,6 +287,8 @@ class ScreenPerformer:
             return True
         if not lines.is_known(fact):
             return False
+        if isinstance(fact, facts.HangUp) and not self.connection.client_left:
+            return True  # we hang up, because the server goes down: nobody is to be blamed for that
         rules = screening.rules
         if not (self._untold and isinstance(fact, TlsEnded)):
             text = lines.line(fact, self.parties, respectful=rules.respectful)
