@@ -114,7 +114,7 @@ MASTER: list[tuple[str, Change, str, str]] = [
     ("a line each", SetValue("a", "1", S), ENTRY + "  -o b=2\n  -o c=3\nx unix - - - - - smtp\n",
      ENTRY + "  -o b=2\n  -o c=3\n  -o a=1\nx unix - - - - - smtp\n"),
     ("braces", SetValue("a", "1", S), ENTRY + "\t-o { b = 2 }\n", ENTRY + "\t-o { b = 2 }\n\t-o { a = 1 }\n"),
-    ("joined", SetValue("a", "1", S), ENTRY + "  -ob=2\n", ENTRY + "  -ob=2\n  -oa=1\n"),
+    ("joined", SetValue("a", "1", S), ENTRY + "  -ob=2\n", ENTRY + "  -ob=2\n  -o a=1\n"),
     ("behind the command", SetValue("a", "1", S), "submission inet n - y - - smtpd -o b=2\n",
      "submission inet n - y - - smtpd -o b=2 -o a=1\n"),
     ("the first", SetValue("a", "1", S), ENTRY, ENTRY + "  -o a=1\n"),

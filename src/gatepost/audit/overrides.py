@@ -1,8 +1,8 @@
 """How is an entry of master.cf changed: its -o overrides, its columns, a new entry?
 
-A new override takes the form of those that are there: one a line or behind the command, `-o name=value`,
-`-oname=value` or `-o { name = value }`. Where a name or a service is given twice, the last is in force and the one that
-is edited. This file must not know what a parameter means.
+A new override takes the form of those that are there: one a line or behind the command, `-o name=value` or
+`-o { name = value }` (not `-oname=value`, which postconf(1) cannot read). Where a name or a service is given twice, the
+last is in force and the one that is edited. This file must not know what a parameter means.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def added(master: MasterCf, line: Line, name: str, value: str, comment: str = ""
     if (model and model.braced) or set(value) & set(BLANKS):
         text = f"-o {{ {name} = {value} }}"
     else:
-        text = f"-o{'' if model and model.first == model.last else ' '}{name}={value}"
+        text = f"-o {name}={value}"
     last = line.tokens[model.last] if model else command
     indent = line.prefix(line.tokens[model.first]) if model else _indent(master)
     place = line.offset(last.end - 1) + 1
