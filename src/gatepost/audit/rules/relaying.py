@@ -155,6 +155,7 @@ SPOKEN = {
     "check_recipient_access": "a recipient",
 }
 IDENTITY = ("check_sasl_access", "check_ccert_access", "permit_tls_clientcerts")
+HARMLESS = ("permit_dnswl_client", "permit_rhswl_client")  # ignored where they would override the barrier
 REFUSING = frozenset(["reject", "defer", "defer_if_reject", "defer_if_permit", *SILENT])
 RISKY_WORDS = ("ok", "permit", "permit_dnswl_client", "permit_rhswl_client", "permit_tls_all_clientcerts")
 
@@ -202,7 +203,8 @@ def permit_before_the_barrier(subject: Subject) -> Iterator[Finding]:
 
     Why: The first permit ends the list. In smtpd_client_restrictions it ends only that list; before the barrier of the
     relay list it permits relaying, to whoever chooses the right HELO name or sender (SMTPD_ACCESS_README, Dangerous use
-    of smtpd_recipient_restrictions).
+    of smtpd_recipient_restrictions). `permit_dnswl_client` and `permit_rhswl_client` are ignored by Postfix where they
+    would override the barrier (postconf(5)): there they are only out of place, which is told with low severity.
 
     Bad:
         smtpd_relay_restrictions = check_helo_access hash:/etc/postfix/helo, reject_unauth_destination
@@ -220,11 +222,30 @@ def permit_before_the_barrier(subject: Subject) -> Iterator[Finding]:
         lists = {name: listener.list(name) for name in (RELAY, RECIPIENT)}
         for name, other in ((RELAY, RECIPIENT), (RECIPIENT, RELAY)):
             guarded = barrier(lists[other]) is not None and not any(
-                each.sure is Confidence.HIGH for each in early(lists[other]))
+                each.sure is Confidence.HIGH and each.item.name not in HARMLESS for each in early(lists[other]))
             for each in early(lists[name]):
                 found.setdefault(each.item.span, []).append((each, listener, guarded))
     for cases in found.values():
         yield _told(cases)
+
+
+def _out_of_place(case: Early, listeners: list[Listener]) -> Finding:
+    """A permit that Postfix passes over where it would open the relay: it only misleads."""
+    here = owner(listeners[0], case.name)
+    message = (f"{case.item.text} before {case.stop.word} at {named(listeners)} permits nobody to relay, for Postfix "
+               "ignores it there; nor does it do what its place suggests")
+    fix = Fix(f"move it behind {case.stop.word}", _moved(case, listeners[0], here))
+    return Finding("", Severity.LOW, message, case.item.span, case.name, here, Confidence.HIGH, fix,
+                   (Note("the barrier", case.stop.span),))
+
+
+def _moved(case: Early, listener: Listener, here: str) -> tuple[Change, ...]:
+    """The item behind its barrier; no change where either stands in a class."""
+    item = case.item
+    if item.path or case.stop.path or not case.stop.reached:
+        return ()
+    return (DropItems(case.name, (item.text,), here),
+            AddItems(case.name, (item.text,), _behind(listener.list(case.name), case.stop), here))
 
 
 def _told(cases: list[tuple[Early, Listener, bool]]) -> Finding:
@@ -236,13 +257,12 @@ def _told(cases: list[tuple[Early, Listener, bool]]) -> Finding:
     by = f" by {SPOKEN[item.name]}" if item.name in SPOKEN else ""
     may = "permits" if case.sure is Confidence.HIGH else "may permit"
     rest = f"only {other} still stops relaying" if guarded else "nothing else stops relaying"
+    if item.name in HARMLESS:
+        return _out_of_place(case, listeners)
     notes = [Note("the barrier", case.stop.span)]
     if case.sure is Confidence.LOW and item.table is not None:
         notes.append(Note(f"{item.table.spec} cannot be read here: it is assumed that it may say OK"))
-    changes: tuple[Change, ...] = ()
-    if not item.path and not case.stop.path and case.stop.reached:
-        changes = (DropItems(case.name, (item.text,), here),
-                   AddItems(case.name, (item.text,), _behind(listeners[0].list(case.name), case.stop), here))
+    changes = _moved(case, listeners[0], here)
     return Finding("", Severity.MEDIUM if guarded else Severity.CRITICAL,
                    f"{item.text} {may} clients{by} before {case.stop.word} at {named(listeners)}: {rest}", item.span,
                    case.name, here, case.sure, Fix(f"move it behind {case.stop.word}", changes), tuple(notes))
