@@ -25,6 +25,8 @@ STOP_SECONDS = 5.0
 
 _WARM = """
 import contextlib, importlib, io, os, pkgutil, resource, signal, sys
+from gatepost import compiled
+compiled.use()
 import gatepost.cli.main
 for module in pkgutil.walk_packages(gatepost.__path__, "gatepost."):
     importlib.import_module(module.name)

@@ -290,4 +290,5 @@ def _tries(attempts: int) -> Iterator[int]:
 def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(file, view) :]
+        done = os.write(file, view)
+        view = view[done:]

@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from gatepost.deliver.envelope import Envelope, Recipient
 from gatepost.deliver.result import DEFERRED, Result
 
 
-@dataclass(slots=True, eq=False)
 class Message:
     """A message in the active queue. `parts` is its row's content while that is still in memory."""
 
-    key: int
-    envelope: Envelope
-    file: str | None
-    parts: Sequence[bytes] | None
-    activated: float  # seconds since the epoch
-    open: list[Recipient] = field(default_factory=list)  # still to be delivered
-    under_way: int = 0  # deliveries that have not ended
-    delayed: list[Result] = field(default_factory=list)  # of this try, or of the one before it
-    failed: list[Result] = field(default_factory=list)  # to be told to the sender
-    succeeded: list[Result] = field(default_factory=list)  # that the sender asked to be told
-    warned: bool = False
-    deleted: bool = False
-    flushed: bool = False  # an operator wants it tried: defer_transports does not count
+    __slots__ = ("activated", "delayed", "deleted", "envelope", "failed", "file", "flushed", "key", "open", "parts",
+                 "succeeded", "under_way", "warned")
+
+    def __init__(self, key: int, envelope: Envelope, file: str | None, parts: Sequence[bytes] | None, activated: float,
+                 to: list[Recipient] | None = None) -> None:
+        self.key = key
+        self.envelope = envelope
+        self.file = file
+        self.parts = parts
+        self.activated = activated  # seconds since the epoch
+        self.open: list[Recipient] = [] if to is None else to  # still to be delivered
+        self.under_way = 0  # deliveries that have not ended
+        self.delayed: list[Result] = []  # of this try, or of the one before it
+        self.failed: list[Result] = []  # to be told to the sender
+        self.succeeded: list[Result] = []  # that the sender asked to be told
+        self.warned = False
+        self.deleted = False
+        self.flushed = False  # an operator wants it tried: defer_transports does not count
 
 
 def targets(envelope: Envelope) -> list[Recipient]:

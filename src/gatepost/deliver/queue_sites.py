@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from gatepost.deliver.envelope import Recipient
 from gatepost.deliver.queue_message import Message
@@ -18,32 +17,38 @@ from gatepost.deliver.queue_rules import QueueRules
 from gatepost.deliver.result import DEFERRED, Destination, Result
 
 
-@dataclass(slots=True, eq=False)
 class Job:
     """One delivery: some recipients of a message that go to one destination."""
 
-    message: Message
-    recipients: list[Recipient]
-    site: Site
+    __slots__ = ("message", "recipients", "site")
+
+    def __init__(self, message: Message, recipients: list[Recipient], site: Site) -> None:
+        self.message = message
+        self.recipients = recipients
+        self.site = site
 
 
-@dataclass(slots=True, eq=False)
 class Line:
     """Deliveries of one transport: those that run and those that wait for a place (they have one at their site)."""
 
-    running: int = 0
-    waiting: deque[Job] = field(default_factory=deque)
+    __slots__ = ("running", "waiting")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.waiting: deque[Job] = deque()
 
 
-@dataclass(slots=True, eq=False)
 class Site:
-    """A destination that has work."""
+    """A destination that has work. `limit`: deliveries at a time; 0 = any number."""
 
-    destination: Destination
-    line: Line
-    limit: int  # deliveries at a time; 0 = any number
-    running: int = 0
-    waiting: deque[Job] = field(default_factory=deque)
+    __slots__ = ("destination", "limit", "line", "running", "waiting")
+
+    def __init__(self, destination: Destination, line: Line, limit: int) -> None:
+        self.destination = destination
+        self.line = line
+        self.limit = limit
+        self.running = 0
+        self.waiting: deque[Job] = deque()
 
 
 class Sites:

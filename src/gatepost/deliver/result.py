@@ -18,7 +18,7 @@ BOUNCED = "bounced"
 RELAYED = "relayed"  # handed on to a system that does not promise DSNs (RFC 3464 2.3.3)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Result:
     """One recipient's outcome. `dsn` is the enhanced status code (RFC 3463); `text` what stands in the log's
     parentheses without them; `relay` NAME[ADDR]:PORT, `local`, `virtual`, ... or `none`; `delays` are seconds spent in
@@ -28,11 +28,25 @@ class Result:
     status: str  # sent deferred bounced relayed
     dsn: str
     text: str
-    relay: str = "none"
-    delays: tuple[float, float] = (0.0, 0.0)
-    remote_mta: str = ""  # host that answered, for Remote-MTA (RFC 3464 2.3.5); "" = none
-    diagnostic: str = ""  # its SMTP reply, for Diagnostic-Code (RFC 3464 2.3.6); "" = none
-    service: str = ""  # syslog tag of the delivering service (smtp, lmtp, local, virtual, error, discard)
+    relay: str
+    delays: tuple[float, float]
+    remote_mta: str  # host that answered, for Remote-MTA (RFC 3464 2.3.5); "" = none
+    diagnostic: str  # its SMTP reply, for Diagnostic-Code (RFC 3464 2.3.6); "" = none
+    service: str  # syslog tag of the delivering service (smtp, lmtp, local, virtual, error, discard)
+
+    def __init__(
+        self, recipient: Recipient, status: str, dsn: str, text: str, relay: str = "none",
+        delays: tuple[float, float] = (0.0, 0.0), remote_mta: str = "", diagnostic: str = "", service: str = "",
+    ) -> None:  # fmt: skip
+        self.recipient = recipient
+        self.status = status
+        self.dsn = dsn
+        self.text = text
+        self.relay = relay
+        self.delays = delays
+        self.remote_mta = remote_mta
+        self.diagnostic = diagnostic
+        self.service = service
 
 
 class Destination(NamedTuple):

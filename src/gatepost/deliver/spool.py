@@ -18,25 +18,21 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 from gatepost.deliver import spool_store as store
 from gatepost.deliver.envelope import Envelope
 from gatepost.deliver.queue_id import SHARDS, key_of, long_id, short_id
 from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull, failure_of
+from gatepost.deliver.spool_reader import Reader, SpooledContent
 from gatepost.deliver.spool_writer import Kept, Settled, Writer
 
 __all__ = ["Draft", "Kept", "Spool", "SpoolFailure", "SpoolFull", "SpooledContent"]
 
-T = TypeVar("T")
-
 FIRST_KEY = 0x10000  # so that a short id has at least 11 digits, as Postfix's usually has
 KEYS_AT_ONCE = 1 << 20
-READERS = 2  # threads
 
 
 class Spool:
@@ -54,9 +50,7 @@ class Spool:
         self._bodies = store.bodies(directory, shard)
         self._writer = Writer(directory, shard, loop, self._settled)
         self._sync = ThreadPoolExecutor(2, thread_name_prefix="spool-sync")
-        self._read = ThreadPoolExecutor(READERS, thread_name_prefix="spool-read")
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._reader = Reader(directory, shard, loop)
 
     @classmethod
     def open(cls, directory: str | Path, *, shard: int = 0, long_ids: bool = False) -> Spool:
@@ -185,7 +179,8 @@ class Spool:
     async def load(self, keys: Sequence[int]) -> list[store.Stored]:
         """The messages with these keys, without content. sqlite3.Error when the database fails."""
         newer = self._writer.unwritten(keys)
-        found = await self._loop.run_in_executor(self._read, lambda: store.load(self._reader(), keys))
+        reader = self._reader
+        found = await reader.ask(lambda: store.load(reader.connection(), keys))
         for stored in found:
             if stored.key in newer:
                 _, _, stored.due, stored.state = newer[stored.key]
@@ -193,27 +188,13 @@ class Spool:
 
     async def schedule(self) -> list[tuple[int, bool, float]]:
         """Key, held, due of every message in the spool."""
-        return await self._loop.run_in_executor(self._read, lambda: list(store.schedule(self._reader())))
+        reader = self._reader
+        return await reader.ask(lambda: list(store.schedule(reader.connection())))
 
     def content(self, key: int, size: int, parts: Sequence[bytes] | None = None,
                 file: str | None = None) -> SpooledContent:
         """A message's content; `parts` when what its row holds is still in memory."""
-        return SpooledContent(self, key, size, parts, file)
-
-    def _reader(self) -> sqlite3.Connection:
-        """This reading thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = store.connect(store.database(self.directory, self.shard), create=False)
-            self._local.connection = connection
-            self._readers.append(connection)
-        return connection
-
-    def _row(self, key: int) -> tuple[bytes, str | None]:
-        found = store.content(self._reader(), key)
-        if found is None:
-            raise SpoolFailure("the message is no longer in the spool")
-        return found
+        return SpooledContent(self._reader, key, size, parts, file)
 
     async def close(self) -> None:
         """Write what waits and let go. Futures that are still open are resolved first."""
@@ -223,55 +204,7 @@ class Spool:
     def _shut(self) -> None:
         self._sync.shutdown()
         self._writer.stop()
-        self._read.shutdown()
-        for connection in self._readers:
-            connection.close()
+        self._reader.close()
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
-
-
-class SpooledContent:
-    """The content of one message (deliver/result.py: Content). SpoolFailure when it cannot be read."""
-
-    __slots__ = ("_file", "_key", "_parts", "_spool", "size")
-
-    def __init__(self, spool: Spool, key: int, size: int, parts: Sequence[bytes] | None, file: str | None) -> None:
-        self.size = size
-        self._spool = spool
-        self._key = key
-        self._parts = parts
-        self._file = file
-
-    async def read(self) -> bytes:
-        """All of it at once."""
-        if self._parts is not None and self._file is None:
-            return b"".join(self._parts)
-        return b"".join([piece async for piece in self.chunks()])
-
-    async def chunks(self, size: int = 65536) -> AsyncIterator[bytes]:
-        """All of it in pieces; a file is read in a thread."""
-        spool = self._spool
-        parts = self._parts
-        if parts is None:
-            row, self._file = await self._ask(lambda: spool._row(self._key))
-            parts = (row,)
-        for part in parts:
-            if part:
-                yield part
-        if self._file is None:
-            return
-        path = spool._bodies / self._file
-        body = await self._ask(lambda: path.open("rb", buffering=0))
-        try:
-            while piece := await self._ask(lambda: body.read(size)):
-                yield piece
-        finally:
-            body.close()
-
-    async def _ask(self, question: Callable[[], T]) -> T:
-        """Answer a question about the disk in a reading thread."""
-        try:
-            return await self._spool._loop.run_in_executor(self._spool._read, question)
-        except (OSError, sqlite3.Error) as error:
-            raise SpoolFailure(str(error)) from error

@@ -66,7 +66,8 @@ class Draft:
                 self._fd = os.open(self._folder / self.queue_id, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             rest = memoryview(b"".join(self.parts))
             while rest:
-                rest = rest[os.write(self._fd, rest):]
+                done = os.write(self._fd, rest)
+                rest = rest[done:]
         except OSError as error:
             self.discard()
             self.failure = failure_of(error)

@@ -19,7 +19,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gatepost.deliver import spool_store as store
@@ -37,17 +36,19 @@ ROOM = 1 << 20  # bytes that must be free for an error not to mean a full disk
 Settled = Callable[[SpoolFull | SpoolFailure | None], None]
 
 
-@dataclass(slots=True, eq=False)
 class Kept:
     """A message on its way to disk, and afterwards: `parts` is what its row holds of the content, `file` the name of
     its body file; `then` is told that it is durable (None), or why not."""
 
-    key: int
-    envelope: Envelope
-    parts: Sequence[bytes]
-    file: str | None
-    then: Settled
-    error: SpoolFull | SpoolFailure | None = None
+    __slots__ = ("envelope", "error", "file", "key", "parts", "then")
+
+    def __init__(self, key: int, envelope: Envelope, parts: Sequence[bytes], file: str | None, then: Settled) -> None:
+        self.key = key
+        self.envelope = envelope
+        self.parts = parts
+        self.file = file
+        self.then = then
+        self.error: SpoolFull | SpoolFailure | None = None
 
 
 class Writer:
@@ -70,19 +71,19 @@ class Writer:
         self._stopping = False
         self._connection: sqlite3.Connection | None = None
         self._reserve = directory / f"reserve.{shard}"
-        self._thread = threading.Thread(target=self._run, name=f"spool-writer-{shard}", daemon=True)
+        self._runner = threading.Thread(target=self._run, name=f"spool-writer-{shard}", daemon=True)
 
     def start(self) -> None:
         """Open the database (sqlite3.Error when it cannot be) and begin."""
         self._connection = store.connect(store.database(self._directory, self._shard))
         self._set_reserve_aside()
-        self._thread.start()
+        self._runner.start()
 
     def stop(self) -> None:
         """Write everything that waits, end the thread. Blocks."""
         self._stopping = True
         self._wake.put(None)
-        self._thread.join()
+        self._runner.join()
 
     def submit(self, message: Kept) -> None:
         """Write a message with the next batch. The thread is woken when the loop has done what is ready: messages that

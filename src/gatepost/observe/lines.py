@@ -180,14 +180,15 @@ def delivery(
     *,
     original: str = "",
     relay: str = "none",
-    delays: Sequence[float] = (0, 0, 0, 0),
+    delays: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
 ) -> str:
     """One recipient's result. `delays` in seconds: before the queue manager, in it, connecting, transmitting."""
     before = f", orig_to=<{external(original)}>" if original and original != recipient else ""
-    total = sum(delays)
-    stages = "/".join(map(seconds, delays)) if total >= 0.01 or len(delays) != 4 else "0/0/0/0"
+    a, b, c, d = delays
+    whole = a + b + c + d
+    stages = f"{seconds(a)}/{seconds(b)}/{seconds(c)}/{seconds(d)}"
     return (
-        f"{queue_id}: to=<{external(recipient)}>{before}, relay={relay}, delay={seconds(total)}, "
+        f"{queue_id}: to=<{external(recipient)}>{before}, relay={relay}, delay={seconds(whole)}, "
         f"delays={stages}, dsn={dsn}, status={status} ({text})"
     )
 

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from gatepost.span import ConfigError
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SEVERITIES = {"info": 6, "warning": 4, "error": 3, "fatal": 2, "panic": 2}  # syslog(3) levels, as Postfix maps them
 _MAIL = 2 << 3  # syslog facility
@@ -203,7 +203,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         try:
-            view = view[os.write(descriptor, view) :]
+            done = os.write(descriptor, view)
+            view = view[done:]
         except BlockingIOError:  # standard error may be a pipe that its reader made non-blocking
             time.sleep(0.001)
         except OSError:

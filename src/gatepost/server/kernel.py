@@ -16,6 +16,7 @@ LOCAL_ADDRESS = "127.0.0.1"  # what a unix-domain peer counts as (smtpd_peer(3):
 MEASURES = sys.platform == "linux"
 
 _SIOCOUTQ = termios.TIOCOUTQ
+_count = bytearray(4)  # an int of C; the call fills in a buffer faster than it makes one
 _NOTHING = bytes(4)
 _MAPPED = "::ffff:"
 
@@ -25,9 +26,10 @@ def unacknowledged(fd: int) -> bool:
     if not MEASURES:
         return False
     try:
-        return fcntl.ioctl(fd, _SIOCOUTQ, _NOTHING) != _NOTHING
+        fcntl.ioctl(fd, _SIOCOUTQ, _count)
     except OSError:
         return False
+    return _count != _NOTHING
 
 
 def address_and_port(address: object) -> tuple[str, str]:

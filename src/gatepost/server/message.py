@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gatepost.deliver.content import ContentPolicy, Preparation
@@ -25,16 +25,18 @@ from gatepost.smtp.transaction import Transaction
 HELD_BACK = 65536  # bytes of content that wait for checks: beyond it the client is not read
 
 
-@dataclass(slots=True)
 class Effects:
     """What access results did to the transaction besides permitting or refusing it."""
 
-    filter: str = ""
-    hold: bool = False
-    discard: bool = False
-    redirect: str = ""
-    bcc: list[str] = field(default_factory=list)
-    prepend: list[str] = field(default_factory=list)
+    __slots__ = ("bcc", "discard", "filter", "hold", "prepend", "redirect")
+
+    def __init__(self) -> None:
+        self.filter = ""
+        self.hold = False
+        self.discard = False
+        self.redirect = ""
+        self.bcc: list[str] = []
+        self.prepend: list[str] = []
 
     def add(self, effect: Effect) -> None:
         """One more; of FILTER and REDIRECT the last counts."""
