@@ -22,7 +22,7 @@ def made() -> Path:
     """The directory of the modules compiled from the sources as they are; skips where they cannot be."""
     environment = {name: value for name, value in os.environ.items() if name != compiled.SWITCH}
     said = subprocess.run([sys.executable, ROOT / "tools" / "compile.py"], env=environment, capture_output=True,
-                          text=True, check=True, timeout=600).stderr
+                          text=True, check=True, timeout=1000).stderr
     directory = compiled.place()
     if not directory.is_dir():
         pytest.skip(said.strip().splitlines()[-1])

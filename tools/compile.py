@@ -38,7 +38,7 @@ MODULES = (
     "observe/*.py",
 )
 LEFT_OUT = ("__init__.py",)
-SECONDS = 300
+SECONDS = 900
 OLD = 3600  # seconds: a build for other sources is removed when it is older; another may be under way
 
 

@@ -18,7 +18,7 @@ from gatepost.server.answers.asking import LATER, SILENT, Answer
 from gatepost.server.eagerly import eagerly
 from gatepost.server.message import Effects, Message
 from gatepost.server.tell import Teller
-from gatepost.smtp.actions import Abandon, Action, Ask, Content, HangUp, Observed, Send, Stage, StartTls
+from gatepost.smtp.actions import Abandon, Ask, Content, HangUp, Observed, Send, Stage, StartTls
 from gatepost.smtp.events import Answered
 from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
@@ -60,7 +60,7 @@ class Performer:
 
     # ------------------------------------------------------------------ for server/connection.py
 
-    def act(self, actions: list[Action]) -> Awaitable[None] | None:
+    def act(self, actions: list[Any]) -> Awaitable[None] | None:
         """Perform them in order; what waits is returned."""
         for action in actions:
             kind = type(action)

@@ -1,14 +1,14 @@
 """Who takes part in a connection? What server/connection.py needs of a session and of its performer.
 
-The session decides, the performer does, the connection carries bytes and events between them.
+The session decides, the performer does, the connection carries bytes and events between them: which actions there are
+is a matter between the two (a session that screens has more of them).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Any, Protocol
 
-from gatepost.smtp.actions import Action
 from gatepost.smtp.events import Event
 
 
@@ -27,14 +27,14 @@ class Session(Protocol):
     def wants_evidence(self) -> bool:
         """May Received.unacknowledged matter for the next bytes? A system call is saved when not."""
 
-    def handle(self, event: Event) -> list[Action]:
+    def handle(self, event: Event) -> list[Any]:
         """What the session wants done; an Ask is always the last."""
 
 
 class Performer(Protocol):
     """Performs a session's actions. One per connection, made when the client's address is known."""
 
-    def act(self, actions: list[Action]) -> Awaitable[None] | None:
+    def act(self, actions: list[Any]) -> Awaitable[None] | None:
         """Perform them. What waits is returned and run as a task; the answer comes by feed(Answered), which may be
         called inside act. Observed(TlsFailed | Broken | ProxyRefused) comes from the connection itself."""
 
@@ -53,11 +53,11 @@ class Nobody:
     backlog = 0
     wants_evidence = False
 
-    def handle(self, event: Event) -> list[Action]:
+    def handle(self, event: Event) -> list[Any]:
         """Nothing."""
         return []
 
-    def act(self, actions: list[Action]) -> None:
+    def act(self, actions: list[Any]) -> None:
         """Nothing."""
         return None
 
