@@ -19,6 +19,7 @@ COMMANDS = ("helo", "ehlo", "xclient", "xforward", "starttls", "auth", "mail", "
 
 _DOT_ATOM = re.compile(r"[^\s\x00-\x1f\x7f()<>@,;:\\\".\[\]]+(\.[^\s\x00-\x1f\x7f()<>@,;:\\\".\[\]]+)*")
 _C_NAMES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 92: "\\\\"}
+_HUNDREDTHS = [f"{at / 100:.2f}".rstrip("0").rstrip(".") for at in range(100)]  # delays below a second
 _ESCAPED = [_C_NAMES.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in range(256)]
 
 
@@ -197,6 +198,8 @@ def seconds(value: float) -> str:
     """A delay with two significant digits, at most two decimals (`delay_logging_resolution_limit = 2`)."""
     if value < 0.01:
         return "0"
+    if value < 0.99:
+        return _HUNDREDTHS[int(value * 100 + 0.5)]
     if value >= 10:
         return str(round(value))
     text = f"{value:.2f}" if value < 1 else f"{value:.1f}"

@@ -10,7 +10,7 @@ import asyncio
 import os
 import pwd
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from gatepost.config import parameters as p
@@ -275,13 +275,14 @@ class Gateway:
         client.namaddr = f"{client.name}[{client.address}]"
         return [found.warning] if found.warning else []
 
-    async def _deliver(self, envelope: Envelope, recipients: Sequence[Recipient], content: Content) -> list[Result]:
+    def _deliver(self, envelope: Envelope, recipients: Sequence[Recipient],
+                 content: Content) -> Awaitable[list[Result]]:
         assert self._deliverer is not None
-        return await self._deliverer.deliver(envelope, recipients, content)
+        return self._deliverer.deliver(envelope, recipients, content)
 
-    async def _route(self, envelope: Envelope, recipient: Recipient) -> Destination:
+    def _route(self, envelope: Envelope, recipient: Recipient) -> Awaitable[Destination]:
         assert self._deliverer is not None
-        return await self._deliverer.route(envelope, recipient)
+        return self._deliverer.route(envelope, recipient)
 
     def _new_id(self) -> str:
         assert self._spool is not None
