@@ -76,7 +76,7 @@ def test_an_exempt_client_may_say_what_it_likes(warm: Warm, clients: str) -> Non
         assert running.log().count("tolerated") == 1 and "improper command" not in running.log()
 
 
-@pytest.mark.parametrize("clients", ["192.0.2.0/24", "!127.0.0.1, 127.0.0.0/8"])
+@pytest.mark.parametrize("clients", ["$mynetworks", "!127.0.0.1, 127.0.0.0/8"])
 def test_others_are_not_exempt(warm: Warm, clients: str) -> None:
     with house(warm, [FORBID, f"gatepost_turn_exempt_clients = {clients}"]) as running:
         assert heard(running, BLAST) == ["554 5.5.0 Error: SMTP protocol synchronization"]
