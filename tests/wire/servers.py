@@ -70,7 +70,9 @@ _OFFENCE = re.compile(
     r"improper command pipelining after (?P<smtpd>\S+) from |COMMAND PIPELINING from .* after (?P<screen>\S+):"
     r"|(?P<greeting>PREGREET) |Improper use of SMTP command pipelining"
 )
-_SCREENED = re.compile(r"/postscreen\[\d+\]: (CONNECT from|PASS NEW|PASS OLD|DISCONNECT) ")
+_SCREENED = re.compile(r"/postscreen\[\d+\]: CONNECT from \[([^\]]+)\]")  # tlsproxy says CONNECT, too
+_SENT_AWAY = re.compile(r"/postscreen\[\d+\]: DISCONNECT ")
+_SERVED = re.compile(r"smtpd\[\d+\]: connect from \S+\[([^\]]+)\]")
 _ACCEPTED = re.compile(r": client=\S*\[(\S+)\]")
 
 
@@ -98,11 +100,18 @@ class Server:
         def ended() -> bool:
             text = self.log()
             begun = text.count("smtpd[") and text.count("]: connect from ")
-            screened = _SCREENED.findall(text)  # tlsproxy says CONNECT, too
-            return begun == text.count("]: disconnect from ") and 2 * screened.count("CONNECT from") <= len(screened)
+            return begun == text.count("]: disconnect from ") and _left_screening(text)
 
         wait_for(ended, seconds)
         return self.log()
+
+
+def _left_screening(log: str) -> bool:
+    """Was every client that was screened sent away, or served?"""
+    screened = _SCREENED.findall(log)
+    clients = set(screened)
+    served = sum(address in clients for address in _SERVED.findall(log)) if clients else 0
+    return len(screened) <= served + len(_SENT_AWAY.findall(log))
 
 
 def _address(line: str) -> str:
