@@ -163,6 +163,7 @@ def test_tls_before_the_pass_goes_on(warm: Warm) -> None:
             assert "STARTTLS" not in client.say("EHLO c.test")
             assert client.mail().startswith("250 2.0.0 Ok: queued")
         assert b"using TLS" in next(made.spooled())
+        assert lines(made, "tlsproxy") == ["CONNECT from [127.0.0.1]:P", "DISCONNECT [127.0.0.1]:P"]
         assert lines(made) == ["CONNECT from [127.0.0.1]:P to [127.0.0.1]:P", "PASS NEW [127.0.0.1]:P"]
 
 

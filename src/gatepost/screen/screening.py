@@ -233,6 +233,9 @@ class Screened:
             self._tls = True
         elif outcome is Outcome.PROMOTE:
             out += self._learned()
+            if self._tls:  # from now on it is the real session's
+                out.append(Observed(facts.TlsEnded()))
+                self._tls = False
             session = self._place.make()
             self._promoted = promoted = Promoted(session, engine)
             out.append(Promote(session))
