@@ -24,9 +24,14 @@ INTERMEDIATE = (
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
-    "ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA384:DHE-RSA-AES128-SHA256:DHE-RSA-AES256-SHA256"
 )
-"""TLS_LEVEL=intermediate."""
+"""What TLS_LEVEL=intermediate begins with."""
+SINCE_12 = "ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA384:DHE-RSA-AES128-SHA256:DHE-RSA-AES256-SHA256"
+BEFORE_12 = (
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA384:"
+    "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:DHE-RSA-AES128-SHA256:DHE-RSA-AES128-SHA:DHE-RSA-AES256-SHA256:"
+    "DHE-RSA-AES256-SHA"
+)
 QUOTA = "check_policy_service inet:localhost:65265"
 SPF = "check_policy_service unix:private/policyd-spf"
 POSTGREY = "check_policy_service inet:127.0.0.1:10023"
@@ -173,7 +178,7 @@ def _amavis(image: Image) -> None:
 
 def _tls(image: Image) -> None:
     if image.env["TLS_LEVEL"] == "intermediate":
-        image.main["tls_high_cipherlist"] = INTERMEDIATE
+        image.main["tls_high_cipherlist"] = INTERMEDIATE + (SINCE_12 if image.release.since("12.0") else BEFORE_12)
         for name in () if image.release.since("12.0") else ("smtpd_tls_protocols", "smtp_tls_protocols",
                                                             "smtpd_tls_mandatory_protocols"):
             image.main[name] = "!SSLv2,!SSLv3"
