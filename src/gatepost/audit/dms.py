@@ -55,9 +55,8 @@ def _assumptions(found: Effective) -> list[str]:
     if not found.release_from:
         said.append(f"nothing says which docker-mailserver this is: {found.release} is assumed "
                     "(--dms-release says otherwise)")
-    if found.folder.texts:
-        said.append("docker-mailserver reads the override files when a container is made: after a change it must be "
-                    "made anew, restarting it is not enough")
+    said.append("docker-mailserver reads the override files when a container is made: after a change, recreate it "
+                "(docker compose up -d --force-recreate), a restart is not enough")
     for problem in found.unknown:
         text = f": {problem.text}" if problem.text else ""
         said.append(f"{problem.span}: {problem.message}{text}" if problem.span else problem.message + text)
