@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from bench import auditing
 from bench.consumption import memory, settle
 from bench.held import PLACES, held, lines
 from bench.load import MESSAGE, Scenario, idle, send, transactions
@@ -122,6 +123,7 @@ def report(console: Console, names: Sequence[str], servers: Sequence[Server], op
     show(console, "KiB of memory an idle connection", names, [(f"{n} connections", cells[n]) for n in cells])
     if "Gatepost" in names:
         screening(console)
+        console.print(auditing.line())
 
 
 def screening(console: Console) -> None:
