@@ -49,7 +49,7 @@ def test_dialogues_and_random_streams(made: Path) -> None:
     tests = ("tests/smtp", "tests/observe", "tests/policy", "tests/deliver", "tests/server/test_connection.py",
              "tests/test_dialogues.py", "-k", "not as_recorded and not only_listed")
     played = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
-                            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+                            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
     assert played.returncode == 0, played.stdout[-SHOWN:] + played.stderr[-SHOWN:]
 
 

@@ -83,7 +83,8 @@ def _check_tools() -> None:
 
 def _make() -> None:
     began = time.monotonic()
-    print("compiling the hot modules, once for these sources", file=sys.stderr)
+    print(f"compiling the hot modules, once for these sources: a minute or so ({compiled.SWITCH}=1: not)",
+          file=sys.stderr)
     _run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(NEEDS), what="pip")
     compiled.PLACES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="making-", dir=compiled.PLACES) as below:
