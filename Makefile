@@ -6,7 +6,8 @@
 #   make bench    measure beside a real Postfix
 #   make wire     clients that never wait and clients that do, over wires with delay, loss and reordering
 #   make fuzz     a million random and mutated byte streams through the SMTP core
-#   make fast     compile the hot modules where there is a C compiler; serve and bench do it first (GATEPOST_PURE=1: not)
+#   make fast     compile the hot modules where there is a C compiler (a minute or more); bench does it first
+#                 (GATEPOST_PURE=1: run the sources all the same)
 #   make clean    remove the virtual environment and every cache
 
 SHELL := /bin/bash
@@ -23,7 +24,7 @@ UNPACKED := exim4-daemon-light msmtp haproxy redis-server
 .PHONY: serve test check bench wire fuzz fast peers unpacked clean
 .DELETE_ON_ERROR:
 
-serve: $(VENV)/.serves fast
+serve: $(VENV)/.serves
 	exec $(BIN)/gatepost serve $(ARGS)
 
 test: $(VENV)/.tests peers unpacked check
