@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 import gatepost.config.parameters as p
+from gatepost.audit.broad import CONTAINERS
 from gatepost.audit.change import Change, DropItems, SetValue
 from gatepost.audit.finding import Confidence, Finding, Fix, Note, Severity
 from gatepost.audit.listener import named
@@ -16,8 +17,6 @@ from gatepost.span import ConfigError
 
 MYNETWORKS = "mynetworks"
 PERMIT = "PERMIT_DOCKER"
-CONTAINERS = ipaddress.ip_network("172.16.0.0/12")
-"""Where Docker takes the networks of its bridges from, one /16 each."""
 
 
 def notes(each: Taken) -> tuple[Note, ...]:
@@ -167,7 +166,7 @@ def _permitted(subject: Subject, setting: ListSetting, what: str) -> Finding | N
 def _bridge(each: Taken) -> str:
     """What of a container engine's it is; "" when nothing."""
     network = each.network
-    if not isinstance(network, ipaddress.IPv4Network) or not network.subnet_of(CONTAINERS):  # type: ignore[arg-type]
+    if not isinstance(network, ipaddress.IPv4Network) or not network.subnet_of(CONTAINERS):
         return ""
     if network.prefixlen <= 16:
         return "whole container networks" if network.prefixlen < 16 else "a whole container network"
