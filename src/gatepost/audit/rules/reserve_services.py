@@ -59,27 +59,43 @@ def filtered_mail_goes_through_the_milters_again(subject: Subject) -> Iterator[F
 
 
 @rule("RSV-05", Severity.INFORMATION)
-def strangers_may_ask_who_exists(subject: Subject) -> Iterator[Finding]:
-    """Strangers may ask which users exist.
+def strangers_may_ask_more_than_they_need(subject: Subject) -> Iterator[Finding]:
+    """Strangers may ask which users exist, or for notices of delivery.
 
-    What: VRFY is answered on a service for strangers, and main.cf says so: `disable_vrfy_command = no`.
+    What: A service for strangers answers VRFY, and main.cf says so: `disable_vrfy_command = no`. Or the operator chose
+    in `smtpd_discard_ehlo_keywords` what is not announced there, and DSN still is. What nobody said is not told of:
+    both are Postfix's defaults.
 
     Why: VRFY tells whether an address exists without a message: address lists are made with it. RFC 5321 3.5.3 lets
-    a server answer everything alike. RCPT tells the same, but is limited and logged as mail (postconf(5)).
+    a server answer everything alike. DSN lets a stranger have notices of success sent to whomever it names as the
+    sender (RFC 3461 4.1; docker-mailserver #3572).
 
     Bad:
         disable_vrfy_command = no
+        smtpd_discard_ehlo_keywords = chunking
 
     Good:
         disable_vrfy_command = yes
+        smtpd_discard_ehlo_keywords = silent-discard, dsn, chunking
 
-    Fix: `disable_vrfy_command = yes`.
+    Fix: `disable_vrfy_command = yes`; `dsn` among the keywords, and `silent-discard` to keep the log quiet.
     """
     told = [each for each in subject.public if each.is_set(VRFY) and not each.value(p.DISABLE_VRFY_COMMAND, True)]
     for place, listeners in together((each.place(VRFY), each) for each in told).items():
         holder = listeners[0].holder(VRFY)
         yield Finding("", Severity.INFORMATION, f"{named(listeners)} answers strangers who ask which users exist",
                       place, VRFY, holder, fix=Fix("answer nobody", (SetValue(VRFY, "yes", holder),), safe=True))
+    offering = [each for each in subject.public if each.is_set(DISCARDED) and "dsn" not in _discarded(each)]
+    for place, listeners in together((each.place(DISCARDED), each) for each in offering).items():
+        holder = listeners[0].holder(DISCARDED)
+        words = [word for word in _discarded(listeners[0]) if word != "silent-discard"]
+        fix = Fix("announce no DSN", (SetValue(DISCARDED, ", ".join(["silent-discard", "dsn", *words]), holder),))
+        message = f"{named(listeners)} announces DSN: strangers may have notices of success sent to others"
+        yield Finding("", Severity.INFORMATION, message, place, DISCARDED, holder, fix=fix)
+
+
+def _discarded(listener: Listener) -> tuple[str, ...]:
+    return tuple(word.text.lower() for word in listener.settings.words(DISCARDED))
 
 
 @rule("RSV-06", Severity.MEDIUM)
