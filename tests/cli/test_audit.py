@@ -202,6 +202,12 @@ def test_the_hook_for_pre_commit_runs_an_audit_of_configurations() -> None:
     assert files == ["main.cf", "etc/postfix/master.cf", "dms/postfix-main.cf"]
 
 
+def test_a_pipe_where_a_table_should_be_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "helo")
+    (tmp_path / "main.cf").write_text(BARE + "smtpd_helo_restrictions = check_helo_access texthash:/etc/postfix/helo\n")
+    assert run(tmp_path).returncode == 1
+
+
 def test_a_large_configuration_is_audited_whole(tmp_path: Path) -> None:
     """How long it takes is measured by bench/auditing.py."""
     large(tmp_path)

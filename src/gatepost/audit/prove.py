@@ -22,7 +22,6 @@ from gatepost.audit.listener import Listener
 from gatepost.audit.listening import Stages, inside, networks
 from gatepost.audit.mend import overridden, subject_of, texts_of
 from gatepost.audit.rehearse import Played, Rehearsal
-from gatepost.audit.rule import RULES
 from gatepost.audit.subject import Subject
 from gatepost.audit.texts import CannotWrite
 from gatepost.audit.verdict import Reason
@@ -149,9 +148,7 @@ class Prover:
 
 def _dialogues(rule: str) -> tuple[str, ...]:
     """What may show a rule, each once."""
-    declared = RULES[rule].proof if rule in RULES else ""
-    usual = OWN.get(rule, DIALOGUES.get(rule.partition("-")[0], ()))
-    return tuple(dict.fromkeys((*((declared,) if declared else ()), *usual)))
+    return tuple(dict.fromkeys(OWN.get(rule, DIALOGUES.get(rule.partition("-")[0], ()))))
 
 
 def _candidates(finding: Finding, ready: Stages, favoured: Favour | None) -> Iterator[tuple[str, Listener, Guest]]:

@@ -28,17 +28,15 @@ RULES: dict[str, Rule] = {}
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A declared rule. `severity` is its usual one, findings may say another. `proof`: the dialogue that shows what the
-    finding means (a name below dialogues/), "" when there is none."""
+    """A declared rule. `severity` is its usual one, findings may say another."""
 
     id: str
     severity: Severity
     look: Look
-    proof: str = ""
 
     @property
     def name(self) -> str:
-        """The function's name with blanks: a title for machines."""
+        """The function's name: a title for machines."""
         return self.look.__name__
 
     @property
@@ -57,13 +55,13 @@ class Rule:
         return inspect.cleandoc(found[1]) if found else ""
 
 
-def rule(id: str, severity: Severity, *, proof: str = "") -> Callable[[Look], Rule]:
+def rule(id: str, severity: Severity) -> Callable[[Look], Rule]:
     """Declare the function below as rule `id`. Findings may leave `rule` as ""; it is filled in."""
 
     def declared(look: Look) -> Rule:
         if id in RULES:
             raise AssertionError(f"rule {id} is declared twice")
-        RULES[id] = found = Rule(id, severity, look, proof)
+        RULES[id] = found = Rule(id, severity, look)
         return found
 
     return declared

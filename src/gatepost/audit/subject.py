@@ -198,7 +198,7 @@ class Subject:
             places.append(path)  # this is the host that it configures
         if not path.startswith("/"):
             places.append(os.path.join(self.directory, path))
-        for place in places:
+        for place in filter(os.path.isfile, places):  # reading a pipe or a device may have no end
             try:
                 with open(place, "rb") as file:
                     return place, file.read().decode("utf-8", "surrogateescape")
