@@ -60,10 +60,8 @@ def test_a_polite_client_is_served_in_its_first_connection(warm: Warm) -> None:
         assert [message for message in made.spooled() if b"Subject: test" in message]
         assert made.logged("disconnect from unknown[127.0.0.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5")
         assert lines(made) == ["CONNECT from [127.0.0.1]:P to [127.0.0.1]:P", "PASS NEW [127.0.0.1]:P"]
-        began = time.monotonic()
         with made.talk(greeted=False) as client:
-            assert greeted(client).startswith("220 ")
-            assert time.monotonic() - began < 0.3
+            assert greeted(client).startswith("220 ")  # whoever has to wait hears "220-" first
             assert "250-PIPELINING" in client.say("EHLO client.test")
         assert made.logged("PASS OLD [127.0.0.1]")
 

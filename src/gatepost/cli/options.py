@@ -19,6 +19,7 @@ State = Annotated[
 
 
 def fail(error: ConfigError | str) -> NoReturn:
-    """One line on standard error, exit status 2."""
+    """One line on standard error, exit status 2. It stands behind what was printed, also where both go to one file."""
+    sys.stdout.flush()
     print(f"gatepost: {error}", file=sys.stderr)
     raise typer.Exit(2)
