@@ -33,7 +33,9 @@ what is not a whole pattern when the session ends counts, too. No pattern holds 
 more than {SHOWN} bytes. So nothing is won by beginning like a probe.
 
 A postscreen service decides half a second after the last early byte, or when the greeting is due: what is not a whole
-pattern by then is a PREGREET, as ever.
+pattern by then is a PREGREET, as ever. A probe that was tolerated there has neither failed the greeting's trial nor
+passed it, so that it is made again at the next connection. With `gatepost_screen_promotion = defer` such a client hears
+450 as long as trials after the greeting are due, as every new client does, and is served when it comes again.
 
 With `smtpd_delay_reject = no` lists may be asked before the doubt is over: `reject_unauth_pipelining` in
 `smtpd_client_restrictions` then does not see an early hello. It belongs into `smtpd_data_restrictions`.

@@ -48,6 +48,7 @@ class Client:
     free: bool = True
     refuse: dict[Stage, Reply] = field(default_factory=dict)  # the outside's answers
     options: Options = field(default_factory=lambda: Options(hostname="mx.test", banner="mx.test ESMTP"))
+    rights: dict[str, Any] = field(default_factory=dict)  # of the real session, what differs
     shared: ClientRecord = field(default_factory=lambda: ClientRecord(ADDRESS))
     wait_for_answer: frozenset[Stage] = frozenset()  # these questions are answered by answer()
     time: float = 0.0
@@ -78,7 +79,7 @@ class Client:
 
     def make(self) -> Session:
         self.sessions += 1
-        return Session(self.options, Rights(namaddr=f"unknown[{ADDRESS}]", asks=ASKED))
+        return Session(self.options, Rights(namaddr=f"unknown[{ADDRESS}]", asks=ASKED, **self.rights))
 
     # -- the client
 

@@ -97,3 +97,11 @@ def test_whom_the_log_names(args: str, address: str) -> None:
     one = talk()
     one.say(HELLO, f"MAIL FROM:{args}", RCPT)
     assert f"from=<{address}>, to=<b@mx.test>, proto=ESMTP, helo=<client.test>" in one.told[-1]
+
+
+@pytest.mark.parametrize(("as_recorded", "said"), [(False, "501 5.5.4 Syntax: STARTTLS"),
+                                                   (True, "501 Syntax: EHLO hostname")])
+@pytest.mark.parametrize("offered", [False, True])
+def test_starttls_takes_no_argument(offered: bool, as_recorded: bool, said: str) -> None:
+    one = talk(replace(RULES, tls_offered=offered, old_starttls_text=as_recorded))
+    assert one.say(HELLO, "STARTTLS now")[1] == said and not one.handshake

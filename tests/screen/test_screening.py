@@ -167,6 +167,46 @@ def test_who_greets_again_may_pipeline() -> None:
     assert one.say(together([MAIL, RCPT, "DATA"]))[-1].startswith("354") and not one.caught
 
 
+PROBES = frozenset({"hello-quit"})
+TOLERANT = replace(RULES, tolerated=PROBES)
+TOLERANT_OPTIONS = Options(hostname="mx.test", tolerated=PROBES, forbid_pipelining=True)
+
+
+def test_a_harmless_probe_after_the_pass_does_not_take_it_back() -> None:
+    one = client(TOLERANT, options=TOLERANT_OPTIONS)
+    one.say(HELLO, MAIL, RCPT)
+    assert [line[:4] for line in one.say(together([HELLO, "QUIT"]))] == ["250-", "221 "] and one.closed
+    assert len(one.learned) == 1 and not one.caught and "Tolerated" in one.told
+
+
+@pytest.mark.parametrize("hello", ["ehlo x", "Helo x"])
+def test_a_harmless_probe_before_the_pass_is_one_in_any_case(hello: str) -> None:
+    one = client(replace(TOLERANT, penalties=(Penalty.DROP,) * 5))
+    one.say(together([hello, "quit"]))
+    assert one.heard[-1] == "221 2.0.0 Bye" and not one.caught
+
+
+@pytest.mark.parametrize("said", [[HELLO, "QUIT", MAIL], [HELLO, "QUITE"], ["RSET", "QUIT"]])
+def test_what_only_begins_like_a_probe_does(said: list[str]) -> None:
+    one = client(TOLERANT, options=TOLERANT_OPTIONS)
+    one.say(HELLO, MAIL, RCPT)
+    one.say(together(said))
+    assert one.learned[1:] == [None] and [name for name, _, _ in one.caught] == ["pipelining"]
+
+
+def test_deferred_nothing_is_due_but_a_doubt() -> None:
+    """Postfix would hand it on: the engine greets it only to see what its early talk comes to."""
+    rules = replace(DEFER, tolerated=frozenset({"telnet"}), penalties=(Penalty.ENFORCE,) * 5)
+    one = client(rules, todo=PREGREET.bit, wait_for_answer=frozenset({Stage.GREET_WAIT}))
+    one.say(b"\xff\xfb\x1f")
+    one.answer()
+    assert one.say(HELLO, MAIL, RCPT)[-1] == "250 2.1.5 Ok" and not one.caught and not one.learned
+    two = client(rules, todo=ALL, wait_for_answer=frozenset({Stage.GREET_WAIT}))
+    two.say(b"\xff\xfb\x1f")
+    two.answer()
+    assert two.say(HELLO, MAIL, RCPT)[-1] == PUT_OFF, "as every new client"
+
+
 @pytest.mark.parametrize("trial", EVERY)
 def test_ignored_it_is_served_and_tried_again_soon(trial: Trial) -> None:
     said = {PIPELINING: together([HELLO, "NOOP"]), NON_SMTP: b"X-Y: z\r\n", BARE_NEWLINE: b"EHLO c\n"}

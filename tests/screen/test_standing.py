@@ -172,12 +172,15 @@ def test_what_is_remembered_decides_what_is_due(record: str, enabled: int, todo:
     assert found.new == (new if todo else False)
 
 
-def test_a_second_session_goes_by_the_shared_stamps_and_passes_without_a_word() -> None:
+@pytest.mark.parametrize(("promotion", "line"), [(Promotion.PROMOTE, ["PassOld"]), (Promotion.OBSERVE, ["PassOld"]),
+                                                 (Promotion.DEFER, [])])
+def test_a_second_session_goes_by_the_shared_stamps(promotion: Promotion, line: list[str]) -> None:
+    """Postfix serves it without a word."""
     memory = Notes({CLIENT: VALID})
-    place = Place(memory=memory)
+    place = Place(Rules(enabled=ALL, promotion=promotion), memory=memory)
     assert place.come().done_old
     second = place.come()
-    assert (second.todo, said(second), second.done_old, memory.asked) == (0, [], False, [CLIENT])
+    assert (second.todo, said(second), second.done_old, memory.asked) == (0, line, False, [CLIENT])
     second.stamps.grant(NON_SMTP, NEVER)
     third = place.come()
     assert (third.todo, third.new, third.stamps) == (NON_SMTP.bit, True, second.stamps)
@@ -201,6 +204,18 @@ def test_a_veto() -> None:
     passed = Place(interfaces=f"!{SERVER}, static:all", memory=Notes({CLIENT: VALID}))
     assert said(passed.come()) == ["PassOld"]
     assert said(passed.come()) == ["Veto"], "beside another session it has passed, and meets the veto"
+    observed = Place(Rules(enabled=ALL, promotion=Promotion.OBSERVE), interfaces=f"!{SERVER}",
+                     memory=Notes({CLIENT: VALID}))
+    assert [said(observed.come()) for _ in range(2)] == [["PassOld"], ["Veto", "PassOld"]]
+
+
+def test_who_is_denied_beside_a_session_that_passed_has_no_pass() -> None:
+    place = Place(Rules(enabled=ALL, denylist_penalty=Penalty.ENFORCE), DENY, memory=Notes({CLIENT: VALID}))
+    client = place.clients.enter(CLIENT)
+    client.known = True
+    client.stamps.times[:] = [NOW + 1] * 5
+    found = place.come()
+    assert (said(found), found.todo, found.denied) == (["Denylisted"], 0, True)
 
 
 def test_a_veto_is_only_told_where_nothing_is_punished() -> None:
@@ -242,7 +257,7 @@ async def test_sessions_beside_the_first_wait_for_what_it_finds() -> None:
     await memory.asking.wait()
     memory.answer.set()
     found = await asyncio.gather(*tasks)
-    assert [said(one) for one in found] == [["PassOld"], [], []]
+    assert [said(one) for one in found] == [["PassOld"]] * 3
     assert [one.todo for one in found] == [0, 0, 0]
     assert memory.asked == [CLIENT]
 

@@ -122,6 +122,41 @@ def test_a_late_offence_takes_the_pass_back(warm: Warm) -> None:
             assert greeted(client).startswith("220-"), "it is tried again"
 
 
+@pytest.mark.parametrize("mode", ["promote", "defer"])
+def test_a_remembered_client_that_talks_out_of_turn_is_remembered_no_more(warm: Warm, mode: str) -> None:
+    settings = [*DEEP, "smtpd_forbid_unauth_pipelining = yes", f"gatepost_screen_promotion = {mode}"]
+    with screened(warm, settings) as made:
+        for _ in range(2):
+            with made.talk(greeted=False) as client:
+                greeted(client)
+                client.say("EHLO c.test", f"MAIL FROM:<{FROM}>", f"RCPT TO:<{TO}>", "QUIT")
+        with made.talk() as client:
+            client.send(b"EHLO c.test\r\nVRFY x\r\n")
+            assert client.line() == "554 5.5.0 Error: SMTP protocol synchronization" and client.ended()
+        assert made.logged("improper command pipelining after EHLO from unknown[127.0.0.1]: VRFY x")
+        shown = operator(made, "show", "127.0.0.1")
+        counted = json.loads(operator(made, "stats", "--json").stdout)
+        with made.talk(greeted=False) as client:
+            assert greeted(client).startswith("220")
+            assert ("PIPELINING" in client.say("EHLO c.test")) == (mode == "defer")
+        offence = "COMMAND PIPELINING from [127.0.0.1]:P after EHLO: VRFY x\\r\\n"
+        assert lines(made).count(offence) == (mode == "promote")
+        assert ("buffered" in shown.stdout and "COMMAND PIPELINING" in shown.stdout) == (mode == "promote")
+        found = [(each["trial"], each["evidence"]) for each in counted["memories"][0]["caught"]]
+        assert found == [("pipelining", "buffered")] * (mode == "promote")
+
+
+def test_a_client_beside_another_that_passed_has_its_line(warm: Warm) -> None:
+    with screened(warm, DEEP) as made:
+        with made.talk(greeted=False) as client:
+            greeted(client)
+            client.say("EHLO c.test", f"MAIL FROM:<{FROM}>", f"RCPT TO:<{TO}>", "QUIT")
+        with contextlib.ExitStack() as beside:
+            clients = [beside.enter_context(made.talk(greeted=False)) for _ in range(5)]
+            assert all(greeted(client).startswith("220 ") for client in clients)
+        assert lines(made).count("PASS OLD [127.0.0.1]:P") == 5
+
+
 def test_observed_nobody_is_refused(warm: Warm) -> None:
     settings = [*DEEP, "gatepost_screen_promotion = observe", "postscreen_greet_action = drop",
                 "smtpd_forbid_unauth_pipelining = no"]

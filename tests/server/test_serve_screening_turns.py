@@ -87,6 +87,25 @@ def test_somebody_with_a_telnet_client_is_served_and_not_remembered(warm: Warm, 
         assert "PREGREET" not in made.log() and "PASS NEW" not in made.log()
 
 
+@pytest.mark.parametrize("compatibility", [["gatepost_screen_promotion = defer"], ["gatepost_compatibility = postfix"]])
+@pytest.mark.parametrize("deep", [DEEP, []], ids=["deep tests", "none"])
+def test_deferred_it_comes_again_and_is_served(warm: Warm, deep: list[str], compatibility: list[str]) -> None:
+    """Tolerated by name: the first time it hears what every new client hears, then it has no trial left but one that it
+    is forgiven each time."""
+    with screened(warm, [*deep, *ENFORCE, *compatibility, "gatepost_turn_tolerance = telnet"]) as made:
+        said = []
+        for _ in range(2):
+            with made.talk(greeted=False) as client:
+                client.send(PUTTY)
+                greeted(client)
+                client.say("EHLO client.test")
+                said.append(client.mail()[:9])
+                client.say("QUIT")
+                assert client.ended()
+        assert said == ["450 4.3.2" if deep else "250 2.0.0", "250 2.0.0"], made.log()
+        assert "PREGREET" not in made.log() and made.log().count(f"{TOLERATED}CONNECT") == 2
+
+
 def test_an_exempt_client_is_tried_and_not_held_to_turns(warm: Warm) -> None:
     with screened(warm, [*DEEP, *ENFORCE, "gatepost_turn_exempt_clients = 127.0.0.0/8"]) as made:
         with made.talk(greeted=False) as client:

@@ -167,8 +167,7 @@ class Engine:
         seen = (
             (BARE_NEWLINE, line.bare),
             (NON_SMTP, line.verb not in COMMANDS and is_foreign(line, self.rules)),
-            (PIPELINING, bool(rest) and line.verb != "BDAT" and self.turn.early is None
-             and not self.turn.exempt and "buffered" in self.turn.kinds),
+            (PIPELINING, line.verb != "BDAT" and self.turn.condemns(line.typed, rest)),
         )
         return any(found and self.watches(trial) and not self.forgives(trial) for trial, found in seen)
 
@@ -198,9 +197,11 @@ class Engine:
 
     @property
     def promotable(self) -> bool:
-        """Has it earned the real session, and is there one to be had?"""
-        rules = self.rules
-        return rules.promotes and self.progress.worthy and (self.tls or not rules.tls_required) and self._free()
+        """Has it earned the real session, and is there one to be had? Who is here only because of a doubt about its
+        early talk has, once that is over: no trial put it off."""
+        rules, progress = self.rules, self.progress
+        serves = rules.promotes or not progress.todo & DEEP
+        return serves and progress.worthy and (self.tls or not rules.tls_required) and self._free()
 
     # ------------------------------------------------------------------ a line
 

@@ -80,7 +80,7 @@ def offered(rules: Rules, discarded: frozenset[str], tls: bool) -> Reply:
 def starttls(engine: Engine, args: str) -> Reply:
     """STARTTLS (RFC 3207)."""
     if _first_word(args):
-        return sentences.SYNTAX_STARTTLS
+        return sentences.SYNTAX_EHLO if engine.rules.old_starttls_text else sentences.SYNTAX_STARTTLS
     if engine.tls:
         return sentences.TLS_ACTIVE
     if not engine.rules.tls_offered or "starttls" in engine.discarded:

@@ -96,6 +96,13 @@ class Progress:
         """A deep trial was failed and ignored: it is not made again for a little while."""
         self.grant(trial, now + self.rules.ignored_ttl)
 
+    def shorten(self, trial: Trial, now: int) -> None:
+        """A trial that was passed is failed and ignored: what a first failure would have left remains of the pass."""
+        if trial.deep:
+            self.forgive_deep(trial, now)
+        else:
+            self.stamps.revoke(trial)
+
     def exempt(self, until: int) -> None:
         """A DNS list vouches for it: whatever else is due is passed, and no other pass ends before this one."""
         for trial in TRIALS:
@@ -119,10 +126,14 @@ class Progress:
         return verdict, self.stamps.render(self.rules.enabled) if self.passed else None
 
     def take_back(self) -> str | None:
-        """What this session learned is unlearned -> the record as it was, None when there was none."""
+        """What this session learned is unlearned -> the record as it was, less what was failed since; None when no pass
+        is left."""
         self.stamps.times[:] = self.before
         self.passed = 0
-        known = any(time > OFF for time in self.before)
+        for trial in TRIALS:
+            if trial.bit & self.failed:
+                self.stamps.revoke(trial)
+        known = any(time > OFF for time in self.stamps.times)
         return self.stamps.render(self.rules.enabled) if known else None
 
     def armed(self) -> int:

@@ -67,6 +67,7 @@ class Rules:
     tls_offered: bool = False
     tls_required: bool = False
     tls_ready: bool = True  # a certificate could be loaded
+    old_starttls_text: bool = False  # STARTTLS with an argument is answered as Postfix did before 3.8
     soft_bounce: bool = False  # only for what the log is told; replies are softened on their way out
     # limits, memory, log
     client_connection_count_limit: int = 50
@@ -181,6 +182,7 @@ def _of_the_engine(settings: Settings, lookups: Lookups) -> dict[str, Any]:
         "message_size_limit": settings[p.MESSAGE_SIZE_LIMIT],
         "tls_offered": may,
         "tls_required": encrypt,
+        "old_starttls_text": settings[p.GATEPOST_COMPATIBILITY] == "postfix",
         "soft_bounce": settings[p.SOFT_BOUNCE],
     }
 

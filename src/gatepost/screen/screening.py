@@ -14,6 +14,7 @@ from gatepost.screen import facts
 from gatepost.screen.actions import Caught, Demote, Learn, LookAgain, Promote, Restore, Tease, Waited
 from gatepost.screen.early import Early, answer_pregreet
 from gatepost.screen.engine import Engine, Outcome
+from gatepost.screen.late import Late
 from gatepost.screen.progress import Progress, Shared
 from gatepost.screen.promoted import Promoted
 from gatepost.screen.rules import Rules
@@ -56,8 +57,8 @@ class Place(Protocol):
 class Screened:
     """One client. `address` as text, no brackets."""
 
-    __slots__ = ("_address", "_early", "_engine", "_greeted", "_heard", "_over", "_place", "_progress", "_promoted",
-                 "_rules", "_tls")
+    __slots__ = ("_address", "_early", "_engine", "_greeted", "_heard", "_late", "_over", "_place", "_progress",
+                 "_promoted", "_rules", "_tls")
 
     def __init__(self, rules: Rules, address: str, place: Place) -> None:
         self._rules = rules
@@ -68,6 +69,7 @@ class Screened:
         self._engine: Engine | None = None
         self._promoted: Promoted | None = None
         self._progress: Progress | None = None
+        self._late: Late | None = None  # while the pass may be lost to the real session's facts
         self._greeted = 0.0  # when the tests after the greeting began, monotonic
         self._tls = False  # told as tlsproxy
         self._over = False
@@ -119,7 +121,7 @@ class Screened:
         if standing.refusal is not None:
             return out + self._end(standing.refusal)
         if standing.allowlisted or standing.done_old:
-            return out + self._hand_on()
+            return out + self._hand_on(passed=standing.done_old)
         if standing.denied:
             progress.denied = True
             progress.hold(DENIED_ENFORCE)
@@ -238,6 +240,7 @@ class Screened:
                 self._tls = False
             session = self._place.make()
             self._promoted = promoted = Promoted(session, engine)
+            self._late = Late(engine.progress, session)
             out.append(Promote(session))
             out += self._result(promoted, promoted.begin())
         return out
@@ -277,30 +280,43 @@ class Screened:
 
     # ------------------------------------------------------------------ the real session
 
-    def _hand_on(self) -> list[Any]:
-        """The real session greets; what came before that is for it, and no offence any more."""
+    def _hand_on(self, *, passed: bool = True) -> list[Any]:
+        """The real session greets; what came before that is for it, and no offence any more. `passed`: it has a pass
+        that it can lose."""
         out = self._learned()
         session = self._place.make()
         heard, self._heard = self._heard, b""
         self._promoted = promoted = Promoted(session, None, heard)
         self._early = None
+        if passed:
+            assert self._progress is not None
+            self._late = Late(self._progress, session)
         return [*out, Promote(session), *self._result(promoted, promoted.begin())]
 
     def _go_on(self, promoted: Promoted, event: Event) -> list[Action]:
         if promoted.free:
-            return promoted.session.handle(event)
+            out = promoted.session.handle(event)
+            return out if self._late is None else self._judged(self._late, out)
         return self._result(promoted, promoted.handle(event))
 
     def _result(self, promoted: Promoted, out: list[Any]) -> list[Any]:
         """Actions of the real session; when the pass was taken back, those of the engine that goes on."""
-        return out if promoted.revoked is None else out + self._demote(promoted, promoted.revoked)
+        if promoted.revoked is not None:
+            return out + self._demote(promoted, promoted.revoked)
+        return self._judged(self._late, out) if self._late is not None and promoted.free else out
+
+    def _judged(self, late: Late, out: list[Any]) -> list[Any]:
+        judged = late.judge(out, self._place.now())
+        if late.over:
+            self._late = None
+        return judged
 
     def _demote(self, promoted: Promoted, line: bytes) -> list[Any]:
         """The client offended against a trial that it had passed: `line` is what it gets no answer to from the real
         session."""
         session, engine, progress = promoted.session, promoted.engine, self._progress
         assert engine is not None and progress is not None
-        self._promoted = None
+        self._promoted = self._late = None
         told = Ended("", session.where, None, session.counts, session.noted_bare_lf)
         out: list[Any] = [Observed(told), Demote(), Restore(progress.take_back())]
         engine.resume(line, promoted.rest, session)

@@ -62,8 +62,9 @@ class Standing:
     """What was found, in the order of working:
 
     `facts`: to be told, in order. `refusal`: drop the client with it. `allowlisted`: permitted by the access list, hand
-    it on without a trial. `done_old`: nothing is due, hand it on (PassOld is among the facts). `denied`: rejected by
-    the access list, and the penalty is enforce: answer recipients with DENIED_ENFORCE. `veto`: it came to an address at
+    it on without a trial. `done_old`: it is remembered and nothing is due, hand it on; PassOld is among the facts, also
+    where nothing is due because of a session beside this one (Postfix has no line for that). `denied`: rejected by the
+    access list, and the penalty is enforce: answer recipients with DENIED_ENFORCE. `veto`: it came to an address at
     which nobody may pass. `todo`: the trials that are due, a set; `new`: one of them was never passed; `stamps`: shared
     with the client's other sessions. `suspect`: caught before; asked only where the greeting waits adaptively.
     `exempt`: it may talk out of turn.
@@ -118,12 +119,15 @@ async def standing(grounds: Grounds, client: ClientRecord, server_address: str, 
     if min(entered, clients.screening) >= rules.pre_queue_limit:
         told.append(facts.ScreeningPortsBusy())
         return Standing(stamps, tuple(told), SCREENING_PORTS_BUSY, denied=denied, veto=veto)
+    vetoed = veto and not rules.observes
+    if not todo and rules.enabled and rules.promotes and not (denied or vetoed):
+        told.append(facts.PassOld())  # it passed in a session beside this one; Postfix serves it without a line
     exempt = await grounds.exempt.hold(client.address)
     suspect = False
     if rules.adaptive and todo & PREGREET.bit and grounds.memory.configured:
         suspect = await asyncio.get_running_loop().create_task(grounds.memory.offended(client.address))
-    return Standing(stamps, tuple(told), denied=denied, veto=veto and not rules.observes, todo=todo, new=stamps.new,
-                    suspect=suspect, exempt=exempt)
+    return Standing(stamps, tuple(told), denied=denied, veto=vetoed, todo=todo, new=stamps.new, suspect=suspect,
+                    exempt=exempt)
 
 
 async def _recall(client: ClientRecord, memory: Remembers) -> bool:

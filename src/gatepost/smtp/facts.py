@@ -48,11 +48,12 @@ class UnknownNotify:
 @dataclass(slots=True)
 class BareNewline:
     """A line ended in a bare LF where that is refused; `stage` as Postfix logs it, with the transaction's sender and
-    first recipient, None when there are none."""
+    first recipient, None when there are none. `line`: the command line, b"" in content."""
 
     stage: str
     sender: str | None = None
     recipient: str | None = None
+    line: bytes = b""
 
 
 @dataclass(slots=True)

@@ -303,8 +303,8 @@ class Session:
             line = line.rstrip(b"\r") if mode is BareLf.NO else line[:-1]
         elif mode is BareLf.REJECT:
             transaction = self.transaction
-            known = (transaction.sender, *[r.address for r in transaction.recipients[:1]]) if transaction else ()
-            self.observe(BareNewline(self.where, *known))
+            recipient = transaction.recipients[0].address if transaction and transaction.recipients else None
+            self.observe(BareNewline(self.where, transaction.sender if transaction else None, recipient, line))
             self._out.append(Send(sentences.bare_lf(options.bare_lf_reject_code, options.hostname)))
             self.end("")
             return False

@@ -141,12 +141,12 @@ class Doubt:
     __slots__ = ("_open", "after", "evidence", "pattern", "text")
 
     def __init__(self, names: frozenset[str], after: str, evidence: str) -> None:
-        """`names`: the patterns that are tolerated."""
+        """`names`: the patterns that are tolerated; `after` perhaps as typed."""
         self.after = after
         self.evidence = evidence
         self.text = b""
         self.pattern: Pattern | None = None  # the one that the text is the whole of
-        self._open = [PATTERNS[name] for name in sorted(names) if after in PATTERNS[name].after]
+        self._open = [PATTERNS[name] for name in sorted(names) if after.upper() in PATTERNS[name].after]
 
     def hear(self, data: bytes, early: bool) -> Grade:
         """The client says more, out of turn again or not -> POSSIBLE: still in doubt; ATTACK: that fits no pattern;

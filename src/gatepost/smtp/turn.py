@@ -86,6 +86,13 @@ class Turn:
         self._after = verb
         return bool(pending) and self._doubt is None and self._observe(verb, "buffered", bytes(pending))
 
+    def condemns(self, verb: str, pending: bytes) -> bool:
+        """Would take() find an offence at once, for a command that ends its group? Nothing is noted."""
+        noted = self.exempt or self.early is not None or self._doubt is not None
+        if not pending or noted or "buffered" not in self.kinds:
+            return False
+        return not self.tolerates or Doubt(self.tolerates, verb, "buffered").hear(pending, True) is Grade.ATTACK
+
     def give(self) -> None:
         """The reply that was owed is written."""
         self._replied = self._after
