@@ -20,6 +20,7 @@ from gatepost.server.connections import Connections
 from gatepost.server.gateway import Gateway
 from gatepost.server.listener import Door
 from gatepost.server.perform import Performer
+from gatepost.server.queue_manager import QueueManager
 from gatepost.smtp.actions import Action
 from gatepost.smtp.events import Connected, Event, Lost, Received
 from gatepost.smtp.session import Session
@@ -142,7 +143,7 @@ def test_the_core_answers_as_recorded(name: str, tmp_path: Path) -> None:
 
     async def run() -> None:
         log = Log([])
-        gateway = Gateway(lambda: load_configuration(str(conf)), log)
+        gateway = Gateway(lambda: load_configuration(str(conf)), log, QueueManager(log))
         door = (await gateway.doors(Connections(asyncio.get_running_loop())))[0]
         await gateway.adopt()
         try:

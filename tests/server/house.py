@@ -99,13 +99,25 @@ class House:
         server, self.server = self.server, None
         return server.end() if server else -1
 
-    def kill(self) -> None:
-        """SIGKILL: as if the power went off, except for the page cache."""
+    def kill(self, *, everything: bool = True) -> None:
+        """SIGKILL: as if the power went off, except for the page cache. Not `everything`: the queue manager is not
+        killed, it finds out."""
         assert self.server is not None
+        manager = self.manager
         server, self.server = self.server, None
         os.kill(server.pid, signal.SIGKILL)
+        if everything:
+            os.kill(manager, signal.SIGKILL)
         assert wait_for(lambda: not server.alive, 10)
         server.end()
+
+    @property
+    def manager(self) -> int:
+        """The process id of the queue manager, once it is there: the server's only child."""
+        assert self.server is not None
+        children = Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children")
+        assert wait_for(lambda: len(children.read_text().split()) == 1, 10), children.read_text()
+        return int(children.read_text())
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -17,7 +17,7 @@ from gatepost.cli.serving import configuration
 from gatepost.deliver import queue_control
 from gatepost.deliver.queue_control import Queued
 from gatepost.observe.lines import external
-from gatepost.server.gateway import spool_directory
+from gatepost.server.queue_manager import spool_directory
 from gatepost.span import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Look at the queue and change it.")

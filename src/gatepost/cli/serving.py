@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from gatepost.config.settings import Settings
 from gatepost.observe.log import Log, Sink, StreamSink, SyslogSink, file_or_stream
 from gatepost.server.daemon import Daemon, Manner, run
 from gatepost.server.gateway import Gateway
+from gatepost.server.manage import manage
+from gatepost.server.queue_process import QueueProcess
 from gatepost.smtp.reply import Reply
 from gatepost.span import ConfigError
 
@@ -63,7 +66,7 @@ def serve(directory: Path | None, state: Path | None, listen: str) -> None:
         if directory is None:
             _make_state(state_directory(state))
             _introduce(first, state_directory(state), listen)
-        run(_main(first, directory, state, listen, log, tag))
+        run(_main(first, directory, state, listen, log, tag, _queue_manager(first, directory, state, listen, log, tag)))
     except ConfigError as error:
         if not _is_on_standard_error(first.main):  # where the error is told in any case
             log.fatal(tag, error.message if first.main[p.GATEPOST_COMPATIBILITY] == "postfix" else str(error))
@@ -72,8 +75,37 @@ def serve(directory: Path | None, state: Path | None, listen: str) -> None:
         log.close()
 
 
+def _queue_manager(first: Configuration, directory: Path | None, state: Path | None, listen: str, log: Log,
+                   tag: str) -> QueueProcess:
+    """Its process, forked from this one while that is nothing but a configuration: what has been imported is shared."""
+
+    def fork(theirs: socket.socket, ours: socket.socket) -> int:
+        sys.stdout.flush()
+        child = os.fork()
+        if child:
+            return child
+        status = 1
+        try:
+            ours.close()  # or the end of the server would not be seen
+            log.forked()
+            ready = [first]
+            manage(theirs, lambda: ready.pop() if ready else configuration(directory, state, listen), log)
+            status = 0
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+
+    def program(theirs: socket.socket, _: socket.socket) -> int:
+        words = [str(theirs.fileno()), str(directory or ""), str(state or ""), listen]
+        command = [sys.executable, "-m", "gatepost.cli.manage", *words]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)).pid
+
+    return QueueProcess(fork, program, log, tag)
+
+
 async def _main(first: Configuration, directory: Path | None, state: Path | None, listen: str, log: Log,
-                tag: str) -> None:
+                tag: str, custodian: QueueProcess) -> None:
     ready = [first]
 
     def read() -> Configuration:
@@ -93,7 +125,7 @@ async def _main(first: Configuration, directory: Path | None, state: Path | None
         user=settings[p.GATEPOST_USER],
         goodbye=Reply(421, "4.3.2", f"{settings[p.MYHOSTNAME]} Service shutting down").render(),
     )
-    await Daemon(Gateway(read, log), manner).run()
+    await Daemon(Gateway(read, log, custodian), manner).run()
 
 
 def _check(found: Configuration, log: Log, tag: str) -> None:

@@ -10,6 +10,7 @@ from.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 _DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _SHORT = frozenset("0123456789ABCDEF")
@@ -50,3 +51,34 @@ def key_of(queue_id: str) -> int | None:
             return None
         number = number * 51 + digit
     return number
+
+
+class QueueIds:
+    """Queue ids, made from ranges of keys that nobody else has. `more` is called when half of a range is used: it is to
+    `add` another one, now or soon."""
+
+    def __init__(self, shard: int, long_ids: bool, more: Callable[[], None]) -> None:
+        self._shard = shard
+        self._make = long_id if long_ids else short_id
+        self._more = more
+        self._next = 0
+        self._end = 0
+        self._ask_at = 0
+        self._following: list[tuple[int, int]] = []
+
+    def add(self, first: int, count: int) -> None:
+        """Keys first to first + count - 1 may be used, too."""
+        self._following.append((first, first + count))
+
+    def new(self) -> str:
+        """A queue id that was never given out before. RuntimeError when the keys are used up."""
+        number = self._next
+        if number >= self._end:
+            if not self._following:
+                raise RuntimeError("no keys are left for queue ids")
+            number, self._end = self._following.pop(0)
+            self._ask_at = (number + self._end) // 2
+        self._next = number + 1
+        if number == self._ask_at:
+            self._more()
+        return self._make(number << 4 | self._shard)

@@ -1,9 +1,7 @@
 """Is it ours now? The durable spool: 250 is given only after `then` is called.
 
     spool = Spool.open(directory)                     inside the event loop
-    draft = spool.draft(spool.new_id())               content as it arrives: draft.write(bytes)
-    spool.submit(draft, envelope, then)               `then` is called with None: durable; or SpoolFull, SpoolFailure
-    await spool.keep(draft, envelope, headers)        the same as a future
+    spool.submit(draft, envelope, then)               and what else a Keeper does (keeper.py)
 
 A message that is durable survives kill -9 and power failure, whole. One process owns a shard (a lock file says
 so); another may look and change what an operator may change (deliver/queue_control.py). The disk layout is that of
@@ -19,44 +17,45 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gatepost.deliver import spool_store as store
-from gatepost.deliver.envelope import Envelope
-from gatepost.deliver.queue_id import SHARDS, key_of, long_id, short_id
-from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull, failure_of
+from gatepost.deliver.keeper import Keeper, Kept
+from gatepost.deliver.queue_id import SHARDS, QueueIds
+from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull
 from gatepost.deliver.spool_reader import Reader, SpooledContent
-from gatepost.deliver.spool_writer import Kept, Settled, Writer
+from gatepost.deliver.spool_writer import Writer
 
-__all__ = ["Draft", "Kept", "Spool", "SpoolFailure", "SpoolFull", "SpooledContent"]
+__all__ = ["Draft", "Kept", "Spool", "SpoolFailure", "SpoolFull", "SpoolInUse", "SpooledContent"]
 
 FIRST_KEY = 0x10000  # so that a short id has at least 11 digits, as Postfix's usually has
 KEYS_AT_ONCE = 1 << 20
 
 
-class Spool:
-    """An open spool. `arrived` is called on the event loop with each batch that became durable."""
+class SpoolInUse(SpoolFailure):
+    """Another process owns this shard."""
+
+
+class Spool(Keeper):
+    """An open spool. After each batch `told` is called, when everybody who waited for it knows; then `arrived`, with
+    what of it became durable. Both on the event loop."""
 
     def __init__(self, directory: Path, shard: int, loop: asyncio.AbstractEventLoop, long_ids: bool) -> None:
+        super().__init__(QueueIds(shard, long_ids, self._reserve), store.bodies(directory, shard), loop)
         self.directory = directory
         self.shard = shard
         self.arrived: Callable[[list[Kept]], None] | None = None
-        self._loop = loop
-        self._make_id = long_id if long_ids else short_id
+        self.told: Callable[[], None] | None = None
         self._lock_fd = -1
-        self._next = 0
-        self._reserved = 0
-        self._bodies = store.bodies(directory, shard)
-        self._writer = Writer(directory, shard, loop, self._settled)
-        self._sync = ThreadPoolExecutor(2, thread_name_prefix="spool-sync")
+        self._writer = Writer(directory, shard, loop, self.settled)
         self._reader = Reader(directory, shard, loop)
 
     @classmethod
-    def open(cls, directory: str | Path, *, shard: int = 0, long_ids: bool = False) -> Spool:
-        """Open or create the spool in this directory; clean what a crash left. Call with the event loop running.
+    def open(cls, directory: str | Path, *, shard: int = 0, long_ids: bool = False, clean: bool = True) -> Spool:
+        """Open or create the spool in this directory; clean what a crash left, unless somebody may be writing drafts
+        there. Call with the event loop running.
 
-        SpoolFailure when the directory cannot be used or another process owns the shard (0..15)."""
+        SpoolFailure when the directory cannot be used, SpoolInUse when another process owns the shard (0..15)."""
         if not 0 <= shard < SHARDS:
             raise ValueError(f"shard {shard} is not in 0..{SHARDS - 1}")
         spool = cls(Path(directory), shard, asyncio.get_running_loop(), long_ids)
@@ -64,8 +63,9 @@ class Spool:
             spool._bodies.mkdir(mode=0o700, parents=True, exist_ok=True)
             spool._take_lock()
             spool._writer.start()
-            spool._reserve_keys(FIRST_KEY)
-            spool._remove_orphans()
+            spool._reserve()
+            if clean:
+                spool._remove_orphans()
         except (OSError, sqlite3.Error) as error:
             raise SpoolFailure(f"spool {directory}: {error}") from error
         return spool
@@ -76,13 +76,16 @@ class Spool:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(fd)
-            raise SpoolFailure(f"spool {self.directory}: shard {self.shard} is in use by another process") from error
+            raise SpoolInUse(f"spool {self.directory}: shard {self.shard} is in use by another process") from error
         self._lock_fd = fd
 
-    def _reserve_keys(self, first: int) -> None:
+    def reserve_keys(self) -> tuple[int, int]:
+        """Keys for whoever makes queue ids -> the first, and how many. Blocks for a commit. sqlite3.Error."""
         with contextlib.closing(store.connect(store.database(self.directory, self.shard))) as connection:
-            self._next = store.reserve_keys(connection, first, KEYS_AT_ONCE)
-        self._reserved = self._next + KEYS_AT_ONCE
+            return store.reserve_keys(connection, FIRST_KEY, KEYS_AT_ONCE), KEYS_AT_ONCE
+
+    def _reserve(self) -> None:
+        self.ids.add(*self.reserve_keys())
 
     def _remove_orphans(self) -> None:
         with contextlib.closing(store.connect(store.database(self.directory, self.shard))) as connection:
@@ -91,80 +94,20 @@ class Spool:
             if path.name not in wanted:
                 path.unlink(missing_ok=True)
 
-    def new_id(self) -> str:
-        """A queue id that no other message in this directory has."""
-        number = self._next
-        self._next = number + 1
-        if self._next >= self._reserved:
-            self._reserve_keys(self._next)  # blocks, once in a million messages
-        key = number << 4 | self.shard
-        return self._make_id(key)
+    def take(self, message: Kept) -> None:
+        """Write it with the next batch."""
+        self._writer.submit(message)
 
-    def draft(self, queue_id: str) -> Draft:
-        """Begin to receive content."""
-        return Draft(queue_id, self._bodies)
+    def take_synced(self, message: Kept) -> None:
+        """take, from another thread."""
+        self._writer.submit_synced(message)
 
-    def keep(self, draft: Draft, envelope: Envelope, headers: bytes = b"") -> asyncio.Future[None]:
-        """Take responsibility for the message: `headers` and then the draft's content. Sets envelope.size.
-
-        The future raises SpoolFull or SpoolFailure; the draft is gone in any case."""
-        future: asyncio.Future[None] = self._loop.create_future()
-
-        def then(failure: SpoolFull | SpoolFailure | None) -> None:
-            if future.done():
-                return
-            if failure is None:
-                future.set_result(None)
-            else:
-                future.set_exception(failure)
-
-        self.submit(draft, envelope, then, headers)
-        return future
-
-    def submit(self, draft: Draft, envelope: Envelope, then: Settled, headers: bytes = b"") -> None:
-        """keep() without a future: `then` is called later, from the event loop, and of a whole batch in one turn."""
-        envelope.size = len(headers) + draft.size
-        key = key_of(envelope.queue_id)
-        assert key is not None
-        if draft.failure is not None:
-            self._loop.call_soon(then, draft.failure)
-        elif draft.path is not None:
-            draft.kept = True
-            message = Kept(key, envelope, (headers,), envelope.queue_id, then)
-            self._sync.submit(self._keep_file, draft, message)
-        else:
-            parts = draft.parts
-            if headers:
-                parts.insert(0, headers)
-            self._writer.submit(Kept(key, envelope, parts, None, then))
-
-    def _keep_file(self, draft: Draft, message: Kept) -> None:
-        """In a thread of its own, because a large body's fsync would hold up everybody's small messages."""
-        try:
-            draft.settle()
-            if draft.failure is None:
-                draft.sync()
-        except OSError as error:
-            draft.failure = failure_of(error)
-        if draft.failure is None:
-            draft.close()
-            self._writer.submit_synced(message)
-            return
-        draft.discard()
-        message.error = draft.failure
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._settled, [message])
-
-    def _settled(self, batch: list[Kept]) -> None:
-        kept = batch
-        for message in batch:
-            if message.error is not None:
-                kept = [m for m in batch if m.error is None]
-            try:
-                message.then(message.error)
-            except Exception as error:  # a bug of whoever waited for it must not cost the others their answer
-                self._loop.call_exception_handler({"message": "what follows a stored message failed",
-                                                   "exception": error})
+    def settled(self, batch: list[Kept]) -> None:
+        """Tell who waits; then what is durable has arrived."""
+        super().settled(batch)
+        if self.told is not None:
+            self.told()
+        kept = [message for message in batch if message.error is None]
         if kept and self.arrived is not None:
             self.arrived(kept)
 
@@ -202,7 +145,7 @@ class Spool:
         await asyncio.sleep(0)
 
     def _shut(self) -> None:
-        self._sync.shutdown()
+        self.end_syncing()
         self._writer.stop()
         self._reader.close()
         if self._lock_fd >= 0:

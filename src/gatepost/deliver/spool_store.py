@@ -103,9 +103,8 @@ def pack(envelope: Envelope) -> list[Any]:
     ]
 
 
-def unpack(queue_id: str, text: str) -> Envelope:
+def unpack(queue_id: str, v: list[Any]) -> Envelope:
     """The reverse of pack."""
-    v = json.loads(text)
     return Envelope(
         queue_id=queue_id, sender=v[0], recipients=[Recipient(*r) for r in v[1]], arrived=v[2], size=v[3],
         origin=Origin(*v[4]), body_type=v[5], smtputf8=v[6], ret=v[7], envid=v[8], content_filter=v[9], hold=v[10],
@@ -147,7 +146,7 @@ FROM message m LEFT JOIN progress p ON p.id = m.id"""
 
 def _stored(row: Any) -> Stored:
     key, queue_id, text, file, held, due, state = row
-    envelope = unpack(queue_id, text)
+    envelope = unpack(queue_id, json.loads(text))
     if held is None:
         return Stored(key, envelope, file, envelope.hold, envelope.arrived, "")
     return Stored(key, envelope, file, bool(held), due, state)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gatepost.deliver import spool_store as store
-from gatepost.deliver.envelope import Envelope
+from gatepost.deliver.keeper import Kept
 from gatepost.deliver.spool_draft import SpoolFailure, SpoolFull
 
 BATCH_MESSAGES = 500
@@ -32,24 +32,6 @@ CHORE_DELAY = 0.05  # seconds
 RETRY_DELAY = 1.0  # seconds before chores are tried again after an error
 RESERVE = 2 << 20  # bytes of the reserve file
 ROOM = 1 << 20  # bytes that must be free for an error not to mean a full disk
-
-Settled = Callable[[SpoolFull | SpoolFailure | None], None]
-
-
-class Kept:
-    """A message on its way to disk, and afterwards: `parts` is what its row holds of the content, `file` the name of
-    its body file; `then` is told that it is durable (None), or why not."""
-
-    __slots__ = ("envelope", "error", "file", "key", "parts", "then")
-
-    def __init__(self, key: int, envelope: Envelope, parts: Sequence[bytes], file: str | None, then: Settled) -> None:
-        self.key = key
-        self.envelope = envelope
-        self.parts = parts
-        self.file = file
-        self.then = then
-        self.error: SpoolFull | SpoolFailure | None = None
-
 
 class Writer:
     """The thread. Methods are called from the event loop; `submit_synced` from the thread that synced a body file."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from gatepost.config import parameters as p
 from gatepost.config.honesty import smtpd_behind
@@ -20,11 +18,6 @@ from gatepost.config.master import Service as Entry
 from gatepost.config.settings import Settings
 from gatepost.deliver.content import ContentPolicy
 from gatepost.deliver.content_received import Naming
-from gatepost.deliver.delivery import Deliverer
-from gatepost.deliver.envelope import Envelope, Recipient
-from gatepost.deliver.queue import Queue
-from gatepost.deliver.result import Content, Destination, Result
-from gatepost.deliver.spool import Spool, SpoolFailure
 from gatepost.deliver.verify import Verifier
 from gatepost.lookup.bcc import Copies
 from gatepost.lookup.classes import Classes
@@ -38,11 +31,13 @@ from gatepost.policy.options import ClientLists, options_of
 from gatepost.server.attend import attendant
 from gatepost.server.connection import Attend
 from gatepost.server.connections import Connections
+from gatepost.server.custodian import Custodian
 from gatepost.server.endpoints import endpoints, is_screened, takes_smtp
 from gatepost.server.limits import Limits
 from gatepost.server.listener import Door
 from gatepost.server.login import Logins
 from gatepost.server.message import Intake
+from gatepost.server.queue_manager import spool_directory
 from gatepost.server.replies import Wording
 from gatepost.server.room import Room
 from gatepost.server.screening import Screening, Screenings
@@ -60,14 +55,13 @@ RETIRING = 5.0  # seconds between looks at whether an old configuration still se
 class Gateway:
     """Everything behind the listening sockets of one process."""
 
-    def __init__(self, load: Load, log: Log) -> None:
+    def __init__(self, load: Load, log: Log, custodian: Custodian) -> None:
+        """`custodian` keeps and delivers what is accepted."""
         self._load = load
         self._log = log
-        self._configuration: Configuration | None = None
+        self._custodian = custodian
+        self._begun = False
         self._limits: Limits | None = None
-        self._spool: Spool | None = None
-        self._queue: Queue | None = None
-        self._deliverer: Deliverer | None = None
         self._world: World | None = None
         self._connections: Connections | None = None
         self._peers = Peers()
@@ -96,8 +90,7 @@ class Gateway:
         self._connections = connections
         if self._limits is None:
             self._limits = Limits.of(configuration.main)
-        if self._spool is None:
-            self._spool = self._open_spool(configuration.main)
+        await self._custodian.open(configuration)
         entries = [entry for entry in configuration.services if takes_smtp(entry)]
         if not entries:
             raise ConfigError("no service of master.cf takes SMTP (an inet service whose command is smtpd)",
@@ -116,32 +109,26 @@ class Gateway:
     async def adopt(self) -> None:
         """From now on what was read last counts."""
         assert self._read is not None
-        old_world, old_deliverer = self._world, self._deliverer
-        (configuration, world), self._read = self._read, None
-        self._configuration, self._world, self._deliverer = configuration, world, Deliverer(configuration, world)
-        if self._queue is not None:
-            self._queue.reconfigure(configuration.main)
-        if old_world is not None and old_deliverer is not None:
-            retiring = asyncio.create_task(self._retire(old_world, old_deliverer, self._screening))
+        configuration, world = self._read
+        await self._custodian.adopt(configuration)
+        old_world, self._world, self._read = self._world, world, None
+        if old_world is not None:
+            retiring = asyncio.create_task(self._retire(old_world, self._screening))
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
         self._screening, self._to_screen = self._to_screen, []
-        if self._queue is not None:
+        if self._begun:
             self._screenings.adopt(self._screening)
 
     async def begin(self) -> None:
         """Deliver what the spool holds, and what will come."""
-        assert self._configuration is not None and self._spool is not None
-        self._queue = Queue(self._spool, self._configuration.main, self._deliver, log=self._log, route=self._route)
-        await self._queue.start()
+        await self._custodian.begin()
+        self._begun = True
         self._screenings.adopt(self._screening)
 
     async def finish(self) -> None:
         """End deliveries, close the spool."""
-        if self._queue is not None:
-            await self._queue.stop()
-        if self._deliverer is not None:
-            await self._deliverer.close()
+        await self._custodian.finish()
         for retiring in self._retiring:
             retiring.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
@@ -152,40 +139,23 @@ class Gateway:
             await self._world.close()
         if self._read is not None:
             await self._read[1].close()
-        if self._spool is not None:
-            await self._spool.close()
         self._peers.close()
         self._log.flush()
 
     # ------------------------------------------------------------------ building
 
-    async def _retire(self, world: World, deliverer: Deliverer, screening: Sequence[Screening]) -> None:
-        """What began under an old configuration keeps its lookups to the end."""
+    async def _retire(self, world: World, screening: Sequence[Screening]) -> None:
+        """Sessions that began under an old configuration keep its lookups to the end."""
         assert self._connections is not None
-        await deliverer.close()
         live = self._connections.live
         served = set(live)
         try:
-            while not deliverer.idle or not served.isdisjoint(live):  # noqa: ASYNC110 -- no hurry, and nobody else asks
+            while not served.isdisjoint(live):  # noqa: ASYNC110 -- no hurry, and nobody else asks
                 await asyncio.sleep(RETIRING)
         finally:
             for each in screening:
                 each.close()
             await world.close()
-
-    def _open_spool(self, settings: Settings) -> Spool:
-        """The spool below queue_directory, made the unprivileged user's while we still may."""
-        directory = spool_directory(settings)
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            user = settings[p.GATEPOST_USER]
-            spool = Spool.open(directory, long_ids=settings[p.ENABLE_LONG_QUEUE_IDS])
-            if os.geteuid() == 0 and user:
-                _give_to(directory, user)
-        except (OSError, SpoolFailure) as error:
-            raise ConfigError(f"cannot use the queue: {error}",
-                              settings.span(p.QUEUE_DIRECTORY), str(directory)) from None
-        return spool
 
     def _entrance(self, configuration: Configuration, entry: Entry, world: World) -> tuple[Terms, Attend]:
         """The terms of a service's clients, and who serves them."""
@@ -202,7 +172,7 @@ class Gateway:
         return screening.doors
 
     def _service(self, configuration: Configuration, entry: Entry, settings: Settings, world: World) -> Service:
-        assert self._spool is not None and self._limits is not None
+        assert self._limits is not None
         tag = _tag(settings, "smtpd")
         strict = settings[p.GATEPOST_COMPATIBILITY] != "postfix"
         tls = self._server_tls(settings, tag)
@@ -238,7 +208,7 @@ class Gateway:
             logins=Logins(settings, world, options.tls_auth_only),
             wording=Wording(settings, world),
             log=self._log,
-            flush=self._flush,
+            flush=lambda domain: self._custodian.flush(),
             name_client=self._name_client if settings[p.SMTPD_PEERNAME_LOOKUP] else None,
             command_filter=world.table(command_filter) if command_filter else None,
             greet_pause=settings[p.GATEPOST_GREET_PAUSE] / 1000,
@@ -253,10 +223,9 @@ class Gateway:
         return tls.context
 
     def _intake(self, settings: Settings, world: World) -> Intake:
-        assert self._spool is not None
         cleanup = _tag(settings, "cleanup")
         return Intake(
-            spool=self._spool,
+            keeper=self._custodian.keeper,
             content=ContentPolicy(settings, world),
             naming=Naming.of(settings),
             filter=settings[p.CONTENT_FILTER],
@@ -266,7 +235,7 @@ class Gateway:
             warning=lambda text: self._log.warning(cleanup, text),
         )
 
-    # ------------------------------------------------------------------ what services and queue call
+    # ------------------------------------------------------------------ what services call
 
     async def _name_client(self, client: Client) -> Sequence[str]:
         found = await self._peers.peer(client.address)
@@ -275,27 +244,8 @@ class Gateway:
         client.namaddr = f"{client.name}[{client.address}]"
         return [found.warning] if found.warning else []
 
-    def _deliver(self, envelope: Envelope, recipients: Sequence[Recipient],
-                 content: Content) -> Awaitable[list[Result]]:
-        assert self._deliverer is not None
-        return self._deliverer.deliver(envelope, recipients, content)
-
-    def _route(self, envelope: Envelope, recipient: Recipient) -> Awaitable[Destination]:
-        assert self._deliverer is not None
-        return self._deliverer.route(envelope, recipient)
-
     def _new_id(self) -> str:
-        assert self._spool is not None
-        return self._spool.new_id()
-
-    def _flush(self, domain: str) -> None:
-        if self._queue is not None:
-            self._queue.flush()
-
-
-def spool_directory(settings: Settings) -> Path:
-    """Where accepted messages are kept."""
-    return Path(settings[p.QUEUE_DIRECTORY]) / "gatepost"
+        return self._custodian.keeper.new_id()
 
 
 def _trusted_proxies(settings: Settings, world: World) -> Callable[[str], bool]:
@@ -323,15 +273,6 @@ def mailbox_warnings(settings: Settings, *, root: bool) -> list[str]:
             found.append(f"{transport.name} = {settings[transport]}: mailboxes are written as {user}, and those of "
                          "other users cannot be; deliver by LMTP, or set gatepost_user to nothing to stay root")
     return found
-
-
-def _give_to(directory: Path, user: str) -> None:
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        return  # drop_privileges tells that
-    for path in (directory, *directory.rglob("*")):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
 def _check_tables(configuration: Configuration, world: World) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 from gatepost.deliver.content import ContentPolicy, Preparation
 from gatepost.deliver.content_received import Naming, TlsSeen
 from gatepost.deliver.envelope import Envelope, Origin, Recipient
-from gatepost.deliver.spool import Draft, Spool
-from gatepost.deliver.spool_writer import Settled
+from gatepost.deliver.keeper import Keeper, Settled
+from gatepost.deliver.spool_draft import Draft
 from gatepost.lookup.ask import LookupFailure
 from gatepost.policy.verdict import Effect
 from gatepost.server.eagerly import eagerly
@@ -59,7 +59,7 @@ class Effects:
 class Intake:
     """What a service does with content: made once per service."""
 
-    spool: Spool
+    keeper: Keeper
     content: ContentPolicy
     naming: Naming
     filter: str  # content_filter
@@ -76,7 +76,7 @@ class Message:
                  "queue_id")
 
     def __init__(self, intake: Intake, hold: Callable[[], None], release: Callable[[], None]) -> None:
-        self.queue_id = intake.spool.new_id()
+        self.queue_id = intake.keeper.new_id()
         self.envelope: Envelope | None = None
         self._intake = intake
         self._draft: Draft | None = None
@@ -109,7 +109,7 @@ class Message:
             overrides=intake.overrides,
             service=intake.tag,
         )
-        self._draft = intake.spool.draft(self.queue_id)
+        self._draft = intake.keeper.draft(self.queue_id)
         preparation = self._preparation = intake.content.start(
             envelope, local=intake.content.is_local(origin), info=intake.info, warning=intake.warning)
         own = intake.naming.received(origin, self.queue_id, envelope.recipients, envelope.arrived, tls)
@@ -167,7 +167,7 @@ class Message:
     def keep(self, then: Settled) -> None:
         """Take responsibility: `then` is called when the message is durable, or with the reason why it cannot be."""
         assert self._draft is not None and self.envelope is not None
-        self._intake.spool.submit(self._draft, self.envelope, then)
+        self._intake.keeper.submit(self._draft, self.envelope, then)
 
     def abandon(self) -> None:
         """Forget it, unless it was kept."""
