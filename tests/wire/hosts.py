@@ -30,13 +30,15 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a wire does to packets. `round_trip` is in seconds, `loss` and `reorder` are shares of all packets."""
+    """What a wire does to packets. `round_trip` is in seconds, `loss` and `reorder` are shares of all packets.
+    `strangers`: to the server each TCP connection over IPv4 comes from an address of its own."""
 
     round_trip: float = 0.04
     loss: float = 0.0
     reorder: float = 0.0
     seed: int = 1
     mtu: int = 1500
+    strangers: bool = False
 
     def __str__(self) -> str:
         text = f"{self.round_trip * 1000:g} ms"
@@ -74,6 +76,7 @@ def joined(wire: Wire) -> Iterator[tuple[Host, Host]]:
     names = f"gatepost-{number}-client", f"gatepost-{number}-server"
     command = [sys.executable, str(PROGRAM), *names, "--delay", str(wire.round_trip / 2), "--loss", str(wire.loss)]
     command += ["--reorder", str(wire.reorder), "--seed", str(wire.seed), "--mtu", str(wire.mtu)]
+    command += ["--strangers"] if wire.strangers else []
     # The wire ends when its standard input does: also when whoever started it is killed.
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)

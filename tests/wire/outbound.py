@@ -60,6 +60,7 @@ out:
   {chunking}
   {tls}
   tls_verify_hosts =
+  tls_verify_certificates =
   tls_try_verify_hosts =
 begin retry
 * * F,1h,1s

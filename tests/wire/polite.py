@@ -22,6 +22,8 @@ from tests.wire import outbound
 from tests.wire.talk import trusting
 
 PEERS = ROOT / ".cache" / "peers"  # what .ci/unpacked made; nothing of it is installed
+HERE = Path(__file__).parent
+SWAKS_LOADS = ("Getopt::Long", "IO::Socket::INET6", "Net::SSLeay", "Sys::Hostname", "POSIX")  # while it runs
 SENDER, RECIPIENT, NAME = "a@client.example", "user@example.test", "client.example"
 MESSAGE = f"From: <{SENDER}>\r\nTo: <{RECIPIENT}>\r\nSubject: wire\r\n\r\nbody\r\n.leading dot\r\n"
 SECONDS = 900  # a client that takes longer hangs
@@ -96,11 +98,6 @@ def processes(name: str, tls: bool, command: Callable[[Job, bool], list[str]]) -
     return Client(name, tls, run, name)
 
 
-def _swaks(job: Job, tls: bool) -> list[str]:
-    words = ["--server", job.host, "--port", str(job.port), "--from", SENDER, "--to", RECIPIENT, "--helo", NAME]
-    return [*words, "--timeout", "120", *(["--tls"] if tls else [])]
-
-
 def _curl(job: Job, tls: bool) -> list[str]:
     words = ["-sS", f"smtp://{job.host}:{job.port}/{NAME}", "--mail-from", SENDER, "--mail-rcpt", RECIPIENT]
     return [*words, "-T", "-", "-m", "120", *(["--ssl-reqd", "-k"] if tls else [])]
@@ -114,9 +111,36 @@ def _msmtp(job: Job, tls: bool) -> list[str]:
 # One process for all sessions
 
 
+def swaks(job: Job, tls: bool) -> list[str]:
+    """The command line of one session."""
+    words = [found("swaks") or "swaks", "--server", job.host, "--port", str(job.port), "--from", SENDER]
+    return [*words, "--to", RECIPIENT, "--helo", NAME, "--timeout", "120", *(["--tls"] if tls else [])]
+
+
+def swaks_clients(tls: bool) -> Client:
+    """swaks, compiled once and forked for each session (Sessions.pm)."""
+
+    def run(job: Job) -> None:
+        sessions = ",".join(map(str, [job.sessions, job.parallel, *SWAKS_LOADS]))
+        words = [program("perl") or "perl", f"-I{HERE}", f"-MSessions={sessions}", *swaks(job, tls)]
+        # It asks nothing about certificates, but would read all that the system trusts, for longer than the rest takes.
+        unread = {"SSL_CERT_FILE": os.devnull}
+        with (job.scratch / "out").open("ab") as out:
+            subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment() | unread,
+                           timeout=SECONDS, check=False)  # fmt: skip
+
+    return Client("swaks", tls, run, "swaks")
+
+
 def _smtp_source(job: Job) -> None:
-    words = ["-s", str(job.parallel), "-m", str(job.sessions), "-f", SENDER, "-t", RECIPIENT, f"{job.host}:{job.port}"]
-    subprocess.run([found("smtp-source") or "", *words], capture_output=True, timeout=SECONDS, check=False)
+    """With `-s` it takes its sessions by turns, and waits for the network in each: so it is started several times."""
+    many = min(job.parallel, job.sessions)
+    shares = [len(range(number, job.sessions, many)) for number in range(many)]
+    words = [found("smtp-source") or "", "-f", SENDER, "-t", RECIPIENT]
+    running = [subprocess.Popen([*words, "-m", str(share), f"{job.host}:{job.port}"], stderr=subprocess.DEVNULL)
+               for share in shares]  # fmt: skip
+    for process in running:
+        process.wait(SECONDS)
 
 
 def smtplib_clients(tls: bool) -> Client:
@@ -187,7 +211,7 @@ def _words(pipelining: bool, chunking: bool) -> str:
 def every() -> list[Client]:
     """Every client in every way."""
     both = (False, True)
-    clients = [processes("swaks", tls, _swaks) for tls in both]
+    clients = [swaks_clients(tls) for tls in both]
     clients += [Client("smtp-source", False, _smtp_source, "smtp-source")]
     clients += [smtplib_clients(tls) for tls in both]
     clients += [aiosmtplib_clients(tls) for tls in both]

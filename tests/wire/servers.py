@@ -73,6 +73,7 @@ _OFFENCE = re.compile(
 _SCREENED = re.compile(r"/postscreen\[\d+\]: CONNECT from \[([^\]]+)\]")  # tlsproxy says CONNECT, too
 _SENT_AWAY = re.compile(r"/postscreen\[\d+\]: DISCONNECT ")
 _SERVED = re.compile(r"smtpd\[\d+\]: connect from \S+\[([^\]]+)\]")
+_TRIED = re.compile(r"/postscreen\[\d+\]: PASS NEW \[([^\]]+)\]")
 _ACCEPTED = re.compile(r": client=\S*\[(\S+)\]")
 
 
@@ -83,8 +84,16 @@ class Server:
     name: str
     root: Path
 
-    def log(self) -> str:
-        return (self.root / "maillog").read_text(encoding="utf-8", errors="replace")
+    @property
+    def logged(self) -> int:
+        """How many bytes the log has."""
+        return (self.root / "maillog").stat().st_size
+
+    def log(self, since: int = 0) -> str:
+        """The log, without its first `since` bytes."""
+        with (self.root / "maillog").open("rb") as file:
+            file.seek(since)
+            return file.read().decode("utf-8", errors="replace")
 
     def offences(self) -> dict[str, str]:
         """Client address -> the log line that says first that it talked out of turn."""
@@ -94,16 +103,16 @@ class Server:
                 found.setdefault(address, line)
         return found
 
-    def settled(self, seconds: float = 60) -> str:
-        """The log once every session that began has ended in it, or as it is when the time is over."""
+    def settled(self, since: int = 0, seconds: float = 60) -> str:
+        """The log, without its first `since` bytes, once every session that began in it has ended, or as it is when the
+        time is over."""
 
         def ended() -> bool:
-            text = self.log()
-            begun = text.count("smtpd[") and text.count("]: connect from ")
-            return begun == text.count("]: disconnect from ") and _left_screening(text)
+            text = self.log(since)
+            return text.count("]: connect from ") <= text.count("]: disconnect from ") and _left_screening(text)
 
         wait_for(ended, seconds)
-        return self.log()
+        return self.log(since)
 
 
 def _left_screening(log: str) -> bool:
@@ -127,6 +136,11 @@ def offences_in(log: str) -> list[str]:
 def messages_in(log: str) -> int:
     """How many messages a server took, by its log: of each that got a queue id."""
     return len(_ACCEPTED.findall(log))
+
+
+def tried_in(log: str) -> int:
+    """How many clients had every trial of screening to make, and passed: addresses that nothing was known of."""
+    return len(set(_TRIED.findall(log)))
 
 
 @contextlib.contextmanager
