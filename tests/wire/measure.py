@@ -6,8 +6,8 @@ so too. Every number was measured in this run, and every verdict is the server's
 let somebody pass or flagged somebody, or a message did not come through; 77 where network namespaces cannot be made.
 
 Polite clients share a time: each holds its sessions in parts, until it has held all or its share of what is left is
-over; what it does not use is the next one's. The table says how many there were. Two processors that have nothing else
-to do get all of them done in about half of it.
+over; what it does not use is the next one's. The table says how many there were. The default is meant to be
+enough for all of them on two processors that have nothing else to do.
 
 To the screened service each session of a polite client comes from an address of its own. Sessions of one client that
 are there together share what it has passed, so that some would have nothing left to pass. The log must say of each that
@@ -278,7 +278,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, default=1000, help="of each polite client on each wire")
     parser.add_argument("--repeats", type=int, default=5, help="of each client that never waits")
     parser.add_argument("--parallel", type=int, default=25, help="sessions at a time; more where they are long")
-    parser.add_argument("--minutes", type=float, default=30, help="that polite clients have, but for their last parts")
+    parser.add_argument("--minutes", type=float, default=25, help="that polite clients have, but for their last parts")
     parser.add_argument("--only", action="append", help="polite clients whose name holds this")
     parser.add_argument("--skip", action="append", choices=("blasters", "polite", "hard"), default=[])
     return parser.parse_args()
