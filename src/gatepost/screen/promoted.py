@@ -2,10 +2,11 @@
 
 Replay (docs/decisions/018): the session gets the connection, the client's HELO or EHLO and MAIL, then the RCPT that
 passed the last trial. Its replies to what the client has had an answer to are kept back; a refusal among them is the
-answer to the RCPT. The gate: up to the 354 each line is looked at before the session gets it, and an offence for which
-there is a penalty takes the pass back (`revoked`). It opens for good when content comes (354, BDAT) and when the client
-greets the real session or starts TLS, for then it is offered PIPELINING and the session's own rules hold. This file
-must not know what an offence is.
+answer to the RCPT, unless a log in, which it was not offered, might have spared the client that (`put_off`). The gate:
+up to the 354 each line is looked at before the session gets it, and an offence for which there is a penalty takes the
+pass back (`revoked`). It opens for good when content comes (354, BDAT) and when the client greets the real session or
+starts TLS, for then it is offered PIPELINING and the session's own rules hold. This file must not know what an offence
+is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from gatepost.screen.engine import Engine
 from gatepost.screen.trials import PIPELINING
 from gatepost.smtp.actions import HangUp, Send
 from gatepost.smtp.events import Answered, Connected, Event, Received
+from gatepost.smtp.hello import offers_login
+from gatepost.smtp.reply import Reply
 from gatepost.smtp.session import Session
 from gatepost.smtp.turn import EarlyTalk
 
@@ -30,10 +33,11 @@ _GROUPED = frozenset({"MAIL", "RCPT", "RSET"})  # more may stand behind them
 class Promoted:
     """A real session. `engine`: whose client it was, None when it is handed on before the greeting; `free`: events are
     the session's alone from now on; `revoked`: the line that the session did not answer, once the pass is taken back,
-    with `offence` when the offence was when something came rather than what it was."""
+    with `offence` when the offence was when something came rather than what it was; `put_off`: the RCPT that the engine
+    is to answer instead, and the pass is kept."""
 
-    __slots__ = ("_answered", "_closed", "_continues", "_line", "_replaying", "_steps", "engine", "free", "offence",
-                 "rest", "revoked", "session")
+    __slots__ = ("_answered", "_closed", "_continues", "_line", "_replaying", "_steps", "_unheard", "engine", "free",
+                 "offence", "put_off", "rest", "revoked", "session")
 
     def __init__(self, session: Session, engine: Engine | None, heard: bytes = b"") -> None:
         self.session = session
@@ -41,6 +45,7 @@ class Promoted:
         self.free = False
         self.revoked: bytes | None = None
         self.offence: EarlyTalk | None = None
+        self.put_off: bytes | None = None
         self.rest = heard  # what the session has not got
         self._answered = False  # the session said its reply to what it was given
         self._closed = False
@@ -48,6 +53,7 @@ class Promoted:
         self._line = b""
         self._replaying = True
         self._steps: deque[bytes] = deque()
+        self._unheard = True  # the client has heard nothing from the session
         if engine is not None:
             self.rest = engine.take_rest()
             self._line = engine.line
@@ -84,7 +90,8 @@ class Promoted:
 
     def _on(self, out: list[Any]) -> list[Any]:
         """The session was given something: go on until it asks, or waits for the client."""
-        while not (self.free or self._closed or self.revoked is not None or self.session.asked is not None):
+        while not (self.free or self._closed or self.revoked is not None or self.put_off is not None
+                   or self.session.asked is not None):
             if self._replaying and not self._answered:
                 break  # nothing was said yet
             step = self._next_step() if self._replaying else self._next_line(out)
@@ -149,6 +156,10 @@ class Promoted:
                     if self._replaying and action.reply.positive:
                         continue
                     self._replaying = False  # a refusal is the answer to the recipient
+                    if self._unheard and self._lacks_login(engine, action.reply):
+                        self.put_off = self._line + b"\r\n"
+                        return out
+                    self._unheard = False
                     engine.turn.give()
                     self._continues = action.reply.code == CONTINUE
                     if action.reply.code == CONTENT:
@@ -160,6 +171,12 @@ class Promoted:
             rest, self.rest = self.rest, b""
             out += self.session.handle(Received(rest))
         return out
+
+    def _lacks_login(self, engine: Engine, refusal: Reply) -> bool:
+        """Is it refused for good by a rule that might let it pass once it has logged in? While it was tried it was not
+        offered AUTH (RFC 3463 3.8: 5.7 is policy)."""
+        for_good = refusal.code >= 500 and not refusal.hangs_up and refusal.status.startswith("5.7.")
+        return for_good and engine.esmtp and offers_login(self.session)
 
     def _listen(self, event: Received) -> list[Any]:
         """Bytes came, perhaps before the client can have had our reply."""

@@ -57,8 +57,8 @@ class Place(Protocol):
 class Screened:
     """One client. `address` as text, no brackets."""
 
-    __slots__ = ("_address", "_early", "_engine", "_greeted", "_heard", "_late", "_over", "_place", "_progress",
-                 "_promoted", "_rules", "_tls")
+    __slots__ = ("_address", "_early", "_engine", "_greeted", "_heard", "_late", "_learnt", "_over", "_place",
+                 "_progress", "_promoted", "_rules", "_tls")
 
     def __init__(self, rules: Rules, address: str, place: Place) -> None:
         self._rules = rules
@@ -70,6 +70,7 @@ class Screened:
         self._promoted: Promoted | None = None
         self._progress: Progress | None = None
         self._late: Late | None = None  # while the pass may be lost to the real session's facts
+        self._learnt = False  # what was learned is told and written, and its trials go on
         self._greeted = 0.0  # when the tests after the greeting began, monotonic
         self._tls = False  # told as tlsproxy
         self._over = False
@@ -253,6 +254,8 @@ class Screened:
     def _learned(self) -> list[Any]:
         """What is told and remembered of a client whose trials are over."""
         assert self._progress is not None
+        if self._learnt:
+            return [Restore(self._progress.take_back())] if self._progress.bad else []
         verdict, record = self._progress.conclude()
         out: list[Any] = [] if verdict is None else [Observed(verdict)]
         if record is not None:
@@ -303,6 +306,8 @@ class Screened:
         """Actions of the real session; when the pass was taken back, those of the engine that goes on."""
         if promoted.revoked is not None:
             return out + self._demote(promoted, promoted.revoked)
+        if promoted.put_off is not None:
+            return out + self._put_off(promoted, promoted.put_off)
         return self._judged(self._late, out) if self._late is not None and promoted.free else out
 
     def _judged(self, late: Late, out: list[Any]) -> list[Any]:
@@ -314,13 +319,25 @@ class Screened:
     def _demote(self, promoted: Promoted, line: bytes) -> list[Any]:
         """The client offended against a trial that it had passed: `line` is what it gets no answer to from the real
         session."""
-        session, engine, progress = promoted.session, promoted.engine, self._progress
-        assert engine is not None and progress is not None
-        self._promoted = self._late = None
-        told = Ended("", session.where, None, session.counts, session.noted_bare_lf)
-        out: list[Any] = [Observed(told), Demote(), Restore(progress.take_back())]
-        engine.resume(line, promoted.rest, session)
+        progress = self._progress
+        assert progress is not None
+        engine, out = self._take_over(promoted, line)
+        out.append(Restore(progress.take_back()))
         if promoted.offence is not None and not engine.pipelined(promoted.offence):
             return out + self._finish(engine, engine.last)
         return out + self._run(engine)
 
+    def _put_off(self, promoted: Promoted, line: bytes) -> list[Any]:
+        """The client keeps its pass and has to come again, as where no place is free: then it is offered AUTH."""
+        engine, out = self._take_over(promoted, line)
+        engine.progress.hold(None)
+        self._learnt = True
+        return out + self._run(engine)
+
+    def _take_over(self, promoted: Promoted, line: bytes) -> tuple[Engine, list[Any]]:
+        """The engine goes on in the real session's place, which did not answer `line`."""
+        session, engine = promoted.session, promoted.engine
+        assert engine is not None
+        self._promoted = self._late = None
+        engine.resume(line, promoted.rest, session)
+        return engine, [Observed(Ended("", session.where, None, session.counts, session.noted_bare_lf)), Demote()]

@@ -90,6 +90,12 @@ def _features(session: Session) -> Reply:
         rights.xclient, rights.xforward, options.smtputf8, rights.discarded))
 
 
+def offers_login(session: Session) -> bool:
+    """Would EHLO name AUTH to this client now?"""
+    rights = session.rights
+    return bool(rights.mechanisms_tls if session.tls else rights.mechanisms) and "auth" not in rights.discarded
+
+
 @lru_cache(maxsize=256)  # nearly all clients of a service are offered the same
 def _offered(offered: _Offer) -> Reply:
     """Keyword lines in Postfix's order."""
