@@ -28,7 +28,7 @@ MODULES = (
     "smtp/*.py",
     "server/answers/asking.py", "server/answers/content.py", "server/answers/envelope.py", "server/answers/greeting.py",
     "server/channel.py", "server/connection.py", "server/handover.py", "server/kernel.py", "server/message.py",
-    "server/perform.py", "server/room.py",
+    "server/outbox.py", "server/perform.py", "server/room.py",
     "server/tell.py", "server/wire.py",
     "policy/evaluate.py", "policy/engine.py", "policy/facts.py", "policy/question.py", "policy/verdict.py",
     "lookup/classes.py", "lookup/kept.py", "lookup/match.py",

@@ -4,9 +4,9 @@
     progress  one row per message that was held or not delivered at once: the scheduler's state
     meta      the next free key
 
-Durability: write-ahead log and synchronous=FULL, so a committed transaction survives a power failure. Whole batches go
-through one statement each: SQLite gives the interpreter lock away once per step, and a statement per row would fight
-with the event loop for it row by row. Content of up to INLINE_LIMIT bytes lies in its row; of a larger message the row
+Durability: write-ahead log and synchronous=FULL, so a committed transaction survives a power failure. Many rows go
+through one statement: SQLite gives the interpreter lock away once per step, and a statement per row would fight with
+the event loop for it row by row. Content of up to INLINE_LIMIT bytes lies in its row; of a larger message the row
 holds the headers that we added and the body is a file beside the database.
 
 Used by the writer thread, by readers, and by `gatepost queue` in another process. This file must not know threads.
@@ -35,14 +35,9 @@ CREATE TABLE IF NOT EXISTS progress(
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
-# json_each walks the batch's index, substr cuts each content out of the one blob: no copy of it is made per row.
-INSERT = """
-INSERT INTO message(id, queue_id, envelope, content, file)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       coalesce(substr(?2, json_extract(value, '$[3]'), json_extract(value, '$[4]')), x''),
-       json_extract(value, '$[5]')
-FROM json_each(?1)
-"""
+ROWS = 64  # at most in one INSERT; each number of them is a statement of its own, which the connection keeps prepared
+INSERT = ["INSERT INTO message(id, queue_id, envelope, content, file) VALUES " + ",".join(["(?,?,?,?,?)"] * rows)
+          for rows in range(ROWS + 1)]  # fmt: skip
 REMOVE_MESSAGES = "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?1))"
 REMOVE_PROGRESS = "DELETE FROM progress WHERE id IN (SELECT value FROM json_each(?1))"
 # A message that was removed or put on hold by an operator in the meantime stays so.
@@ -116,16 +111,21 @@ Entry = tuple[int, Envelope, Sequence[bytes], str | None]
 
 
 def insert(connection: sqlite3.Connection, messages: Sequence[Entry]) -> None:
-    """Enter messages (key, envelope, parts of the row's content, body file name) with one statement."""
-    index: list[tuple[int, str, list[Any], int, int, str | None]] = []
-    pieces: list[bytes] = []
-    at = 1
+    """Enter messages (key, envelope, parts of the row's content, body file name) in one transaction."""
+    if len(messages) <= ROWS:
+        _insert(connection, messages)
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for at in range(0, len(messages), ROWS):
+        _insert(connection, messages[at : at + ROWS])
+    connection.execute("COMMIT")
+
+
+def _insert(connection: sqlite3.Connection, messages: Sequence[Entry]) -> None:
+    values: list[Any] = []
     for key, envelope, parts, file in messages:
-        pieces.extend(parts)
-        length = sum(map(len, parts))
-        index.append((key, envelope.queue_id, pack(envelope), at, length, file))
-        at += length
-    connection.execute(INSERT, (json.dumps(index), b"".join(pieces)))
+        values += (key, envelope.queue_id, json.dumps(pack(envelope)), b"".join(parts), file)
+    connection.execute(INSERT[len(messages)], values)
 
 
 def remove(connection: sqlite3.Connection, keys: Sequence[int]) -> None:

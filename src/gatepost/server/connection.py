@@ -53,7 +53,7 @@ class Connection:
         self, sock: socket.socket, terms: Terms, connections: Connections, attend: Attend, peer: object = None
     ) -> None:
         """`sock` is non-blocking and from now on ours; `peer` is what accept() said of the client."""
-        self.wire = Wire(sock, connections.loop, self)
+        self.wire = Wire(sock, connections.loop, connections.outbox, self)
         self.terms = terms
         self.peer_address, self.peer_port = kernel.address_and_port(peer)
         self.local_address, self.local_port = kernel.local(sock)
@@ -309,7 +309,7 @@ class Connection:
         elif self._phase == OPEN:
             unread = False
             if self._owed and self._session.wants_evidence:
-                unread = self._owed = self.wire.unsent is not None or kernel.unacknowledged(self.wire.fd)
+                unread = self._owed = self.wire.owes or kernel.unacknowledged(self.wire.fd)
             self.feed(Received(data, unread))
             if self.wire.ended:
                 self._end_of_input()

@@ -14,6 +14,7 @@ import select
 from time import monotonic
 from typing import Protocol
 
+from gatepost.server.outbox import Outbox
 from gatepost.server.wire import Wire
 
 SWEEP = 1.0  # seconds
@@ -38,10 +39,11 @@ class Timed(Protocol):
 class Connections:
     """The connections of one event loop. The timer runs while there are any."""
 
-    __slots__ = ("_by_descriptor", "_emptied", "_poll", "_timer", "accepted", "live", "loop")
+    __slots__ = ("_by_descriptor", "_emptied", "_poll", "_timer", "accepted", "live", "loop", "outbox")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.outbox = Outbox(loop)
         self.live: set[Timed] = set()
         self.accepted = 0
         self._timer: asyncio.TimerHandle | None = None

@@ -1,6 +1,7 @@
 """How do bytes get through one socket, in the clear or by TLS? Non-blocking, by the loop's reader and writer callbacks.
 
-Contract: write() tries at once and keeps what the kernel does not take; the socket is read only while nothing holds it;
+Contract: what is written leaves before the turn is over (outbox.py), unless the kernel does not take it; the order is
+kept. The socket is read only while nothing holds it;
 a peer that does not take its output is not read. Closing says the last words first: the sending side is shut down and
 what still comes is thrown away for a moment, because a close with unread input would reset the connection and with it
 our last reply. This file must not know what the bytes mean.
@@ -9,10 +10,12 @@ our last reply. This file must not know what the bytes mean.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from typing import Protocol
 
+from gatepost.server.outbox import Outbox
 from gatepost.server.tls_layer import TlsBroken, TlsLayer
 
 READ = 65536  # bytes asked of the kernel at once
@@ -48,23 +51,25 @@ class Owner(Protocol):
 
 
 class Wire:
-    """One socket. `unsent` is None when the kernel has everything; `ended` says that the peer closed TLS. The counters
-    are bytes on the wire."""
+    """One socket. `late` waits for the end of the turn; `unsent` is None when the kernel has everything else; `ended`
+    says that the peer closed TLS. The counters are bytes on the wire."""
 
     __slots__ = (
-        "_broken", "_leaving", "_loop", "_owner", "_shaking", "_sock", "_tls", "bytes_in", "bytes_out", "ended", "fd",
-        "held", "unsent",
+        "_broken", "_leaving", "_loop", "_outbox", "_owner", "_shaking", "_sock", "_tls", "bytes_in", "bytes_out",
+        "ended", "fd", "held", "late", "unsent",
     )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, outbox: Outbox, owner: Owner) -> None:
         self._sock = sock
         self._loop = loop
+        self._outbox = outbox
         self._owner: Owner | None = owner
         self._tls: TlsLayer | None = None
         self._broken = self._leaving = self._shaking = False
         self.ended = False
         self.fd = sock.fileno()
         self.held = 0
+        self.late = b""
         self.unsent: bytearray | None = None
         self.bytes_in = self.bytes_out = 0
 
@@ -155,8 +160,7 @@ class Wire:
         return b"".join(parts)
 
     def write(self, data: bytes, last: bool = False) -> None:
-        """Say this: what the kernel takes at once, the rest when it can. `last`: leave() follows, and its FIN travels
-        in the same segment."""
+        """Say this. `last`: leave() follows, and its FIN travels in the same segment."""
         tls = self._tls
         if tls is not None:
             try:
@@ -164,9 +168,27 @@ class Wire:
             except TlsBroken as error:
                 self._fail(str(error))
                 return
-        self._send(data, _MORE if last else 0)
+        if last:
+            self._send(data, _MORE)
+        elif self.late:
+            self.late += data
+        else:
+            self.late = data
+            self._outbox.add(self)
+
+    @property
+    def owes(self) -> bool:
+        """Is there something that the kernel does not have yet?"""
+        return self.unsent is not None or self.late != b""
+
+    def send_late(self) -> None:
+        """Send what waits for the end of the turn: what the kernel takes at once, the rest when it can."""
+        if self.late:
+            self._send(b"")
 
     def _send(self, data: bytes, flags: int = 0) -> None:
+        if self.late:
+            data, self.late = self.late + data, b""
         if self._broken:
             return
         if self.unsent is None:
@@ -227,6 +249,7 @@ class Wire:
         """Say what is unsent, then close; `linger` when the peer may still be talking."""
         if self._owner is None or self._leaving:
             return
+        self.send_late()
         if self._tls is not None and not self._shaking:
             farewell = self._tls.close()
             if farewell:
@@ -269,5 +292,9 @@ class Wire:
             self._loop.remove_reader(self.fd)
         if self.unsent is not None:
             self._loop.remove_writer(self.fd)
+        elif self.late and not self._broken:
+            with contextlib.suppress(OSError):
+                self._sock.send(self.late)
+        self.late = b""
         self._sock.close()
         owner.over()
