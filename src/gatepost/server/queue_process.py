@@ -28,7 +28,8 @@ from gatepost.span import ConfigError, Span
 Start = Callable[[socket.socket, socket.socket], int]
 """Its end of the channel, and ours, which must not stay open in it -> process id."""
 
-AGAIN = 1.0  # seconds before a queue manager that ended is started again
+AGAIN = 1.0  # seconds before a queue manager that ended is started again; twice as long after each failure
+SELDOM = 10.0  # but no longer than that
 LONGEST = 12.0  # seconds that it may take to finish; it gives deliveries five
 
 
@@ -149,11 +150,13 @@ class QueueProcess:
     # ------------------------------------------------------------------ the process
 
     async def _restart(self) -> None:
+        pause = AGAIN
         while True:
             status = await asyncio.get_running_loop().run_in_executor(None, self._reap)
             self._log.error(self._tag, f"the queue manager, process {self._pid}, ended{_means(status)}; mail is "
                                        f"deferred until another one has started")
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, SELDOM)
             try:
                 self._socket, self._pid = _started(self._again)
                 await self._open()
