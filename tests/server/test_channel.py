@@ -104,3 +104,25 @@ async def test_who_closes_while_hearing_hears_no_more() -> None:
     await asyncio.sleep(0.01)
     assert got == ["once"]
     far.close()
+
+
+@pytest.mark.asyncio
+async def test_what_is_not_understood_ends_the_channel_once() -> None:
+    near, far = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    heard_: list[Any] = []
+
+    def received(value: Any) -> None:
+        heard_.append(value)
+        raise ValueError(value)
+
+    ended: list[str] = []
+    Channel(near, loop, received, lambda: ended.append("near"))
+    other = Channel(far, loop, heard_.append, lambda: ended.append("far"))
+    other.send("nonsense")
+    other.send("more")
+    await until(lambda: len(ended) == 2)
+    assert heard_ == ["nonsense"] and sorted(ended) == ["far", "near"]
+    assert [str(context["exception"]) for context in told] == ["nonsense"]

@@ -95,7 +95,12 @@ class Channel:
                 break
             value = marshal.loads(self._view[at + HEAD : end])
             at = end
-            self._received(value)
+            try:
+                self._received(value)
+            except Exception as error:  # a bug: both ends begin anew, so that nobody waits for an answer for ever
+                self._loop.call_exception_handler({"message": "what a process of ours said was not understood",
+                                                   "exception": error})
+                self._break()
         rest = bytes(self._view[at:have])
         if needed > len(self._buffer):
             self._buffer = bytearray(needed)
