@@ -131,6 +131,16 @@ def test_no_acknowledged_message_is_missing_after_it_was_killed_under_load(warm:
         assert not missing, f"{len(missing)} of {len(acknowledged)}: {sorted(missing)[:5]}"
 
 
+def test_a_reload_while_another_one_starts_does_not_keep_it_from_starting(warm: Warm) -> None:
+    with house(warm) as running:
+        first = kill_manager(running)
+        for _ in range(60):
+            running.signal(signal.SIGHUP)
+            time.sleep(0.05)
+        assert insist(running, "after")[-1].startswith("250 2.0.0")
+        assert running.manager != first
+
+
 def test_it_ends_by_itself_when_the_server_is_killed(warm: Warm) -> None:
     with house(warm) as running:
         manager = running.manager

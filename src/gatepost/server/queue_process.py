@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -74,8 +75,9 @@ class QueueProcess:
         self._keeper.ids.add(first, count)
 
     async def adopt(self, configuration: Configuration) -> None:
-        """It reads the configuration again, once it has begun."""
-        if self._begun and self._channel is not None and not self._channel.closed:
+        """It reads the configuration again, once it has begun; one that is just being started reads it in any case."""
+        starting = not self._begun or (self._restarting is not None and not self._restarting.done())
+        if not starting and self._channel is not None and not self._channel.closed:
             _, problem = await self._ask("reload")
             if problem:
                 self._log.warning(self._tag, f"the queue manager goes on as before: {problem}")
@@ -196,8 +198,6 @@ def _started(start: Start) -> tuple[socket.socket, int]:
 
 
 def _readable(descriptor: int, seconds: float) -> bool:
-    import select
-
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

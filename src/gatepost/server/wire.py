@@ -1,10 +1,9 @@
 """How do bytes get through one socket, in the clear or by TLS? Non-blocking, by the loop's reader and writer callbacks.
 
 Contract: what is written leaves before the turn is over (outbox.py), unless the kernel does not take it; the order is
-kept. The socket is read only while nothing holds it;
-a peer that does not take its output is not read. Closing says the last words first: the sending side is shut down and
-what still comes is thrown away for a moment, because a close with unread input would reset the connection and with it
-our last reply. This file must not know what the bytes mean.
+kept. The socket is read only while nothing holds it; a peer that does not take its output is not read. Closing says the
+last words first: the sending side is shut down and what still comes is thrown away for a moment, because a close with
+unread input would reset the connection and with it our last reply. This file must not know what the bytes mean.
 """
 
 from __future__ import annotations
