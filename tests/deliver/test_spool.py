@@ -70,8 +70,8 @@ async def test_arrived_tells_each_message_once_and_after_its_future(tmp_path: Pa
 
     def arrived(batch: list[Kept]) -> None:
         done = {queue_id for queue_id, future in given if future.done()}
-        assert done.issuperset(kept.envelope.queue_id for kept in batch)
-        told.extend(kept.envelope.queue_id for kept in batch)
+        assert done.issuperset(kept.queue_id for kept in batch)
+        told.extend(kept.queue_id for kept in batch)
 
     spool.arrived = arrived
     given = [give(spool, b"x" * 100 * i) for i in range(200)]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatepost.server import channel
+from gatepost.server import frames
 from gatepost.server.channel import Channel
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.binary() | \
@@ -28,8 +28,8 @@ async def until(true: Callable[[], bool]) -> None:
 
 def heard(values: Sequence[Any], cuts: Sequence[int]) -> list[Any]:
     """The values written by hand, cut at these places, and what the channel makes of them."""
-    frames = [marshal.dumps(value, channel.FORMAT) for value in values]
-    raw = b"".join(len(frame).to_bytes(4, "little") + frame for frame in frames)
+    marshalled = [marshal.dumps(value, frames.FORMAT) for value in values]
+    raw = b"".join(len(one).to_bytes(4, "little") + one for one in marshalled)
     out: list[Any] = []
 
     async def run() -> None:
@@ -62,7 +62,7 @@ async def test_more_than_the_socket_and_the_buffer_hold() -> None:
     loop = asyncio.get_running_loop()
     got: list[Any] = []
     sender = Channel(near, loop, lambda _: None, lambda: None)
-    values = [("small", n) for n in range(50)] + [("large", b"x" * 3 * channel.CAPACITY), ("last", None)]
+    values = [("small", n) for n in range(50)] + [("large", b"x" * 3 * frames.CAPACITY), ("last", None)]
     for value in values:
         sender.send(value)
     await asyncio.sleep(0.02)
@@ -80,7 +80,7 @@ async def test_the_other_end_is_gone_while_much_is_unsent() -> None:
     near, far = socket.socketpair()
     ended: list[bool] = []
     sender = Channel(near, asyncio.get_running_loop(), lambda _: None, lambda: ended.append(True))
-    sender.send(b"x" * 4 * channel.CAPACITY)
+    sender.send(b"x" * 4 * frames.CAPACITY)
     far.close()
     await until(lambda: bool(ended))
     sender.send("more")
@@ -98,7 +98,7 @@ async def test_who_closes_while_hearing_hears_no_more() -> None:
         made.close()
 
     made = Channel(near, asyncio.get_running_loop(), received, lambda: got.append("ended"))
-    frame = marshal.dumps("once", channel.FORMAT)
+    frame = marshal.dumps("once", frames.FORMAT)
     far.sendall((len(frame).to_bytes(4, "little") + frame) * 3)
     await until(lambda: made.closed)
     await asyncio.sleep(0.01)

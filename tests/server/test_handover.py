@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.deliver import spool_store as store
 from gatepost.deliver.envelope import Envelope, Origin, Recipient
+from gatepost.deliver.envelope_packed import unpack
 from gatepost.deliver.queue_id import QueueIds
 from gatepost.deliver.spool_draft import SpoolFailure, SpoolFull
 from gatepost.server.handover import GONE, Entry, Handover
@@ -39,8 +39,8 @@ async def test_one_turn_is_one_batch_and_an_envelope_arrives_as_it_was(tmp_path:
     [batch] = told
     for (envelope, _), (key, queue_id, packed, parts, file), body in zip(sent, batch, (b"one", b"two"), strict=True):
         assert (queue_id, b"".join(parts), file) == (envelope.queue_id, b"Received: x\r\n" + body + b"\r\n", None)
-        assert store.unpack(queue_id, packed) == envelope
-        to.durable([key])
+        assert unpack(queue_id, packed) == envelope
+        to.answered(("durable", [key]))
     await asyncio.gather(*(future for _, future in sent))
 
 
@@ -50,8 +50,8 @@ async def test_failures_are_told_to_those_who_failed(tmp_path: Path) -> None:
     futures = [give(to, b"x")[1] for _ in range(3)]
     await asyncio.sleep(0)
     first, second, third = (entry[0] for entry in told[0])
-    to.failed([(first, True, "no room"), (second, False, "bad disk")])
-    to.durable([third])
+    to.answered(("failed", [(first, True, "no room"), (second, False, "bad disk")]))
+    to.answered(("durable", [third]))
     found = await asyncio.gather(*futures, return_exceptions=True)
     assert [type(each) for each in found] == [SpoolFull, SpoolFailure, type(None)]
     assert [str(each) for each in found[:2]] == ["no room", "bad disk"]
@@ -67,7 +67,7 @@ async def test_a_large_body_is_on_disk_before_it_is_handed_over(tmp_path: Path) 
     [[(key, _, _, parts, file)]] = told
     assert (file, b"".join(parts)) == (envelope.queue_id, b"Received: x\r\n")
     assert (tmp_path / envelope.queue_id).read_bytes() == b"x" * 100_000
-    to.durable([key])
+    to.answered(("durable", [key]))
     await future
 
 

@@ -14,6 +14,7 @@ from gatepost.config.load import Configuration, load
 from gatepost.config.settings import Settings
 from gatepost.observe.log import Log, Sink, StreamSink, SyslogSink, file_or_stream
 from gatepost.server.daemon import Daemon, Manner, run
+from gatepost.server.ends import Ends
 from gatepost.server.gateway import Gateway
 from gatepost.server.manage import manage
 from gatepost.server.queue_process import QueueProcess
@@ -79,7 +80,7 @@ def _queue_manager(first: Configuration, directory: Path | None, state: Path | N
                    tag: str) -> QueueProcess:
     """Its process, forked from this one while that is nothing but a configuration: what has been imported is shared."""
 
-    def fork(theirs: socket.socket, ours: socket.socket) -> int:
+    def fork(theirs: Ends, ours: Ends) -> int:
         sys.stdout.flush()
         child = os.fork()
         if child:
@@ -96,10 +97,10 @@ def _queue_manager(first: Configuration, directory: Path | None, state: Path | N
         finally:
             os._exit(status)
 
-    def program(theirs: socket.socket, _: socket.socket) -> int:
-        words = [str(theirs.fileno()), str(directory or ""), str(state or ""), listen]
+    def program(theirs: Ends, _: Ends) -> int:
+        words = [",".join(map(str, theirs.numbers)), str(directory or ""), str(state or ""), listen]
         command = [sys.executable, "-m", "gatepost.cli.manage", *words]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)).pid
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=theirs.numbers).pid
 
     return QueueProcess(fork, program, log, tag)
 

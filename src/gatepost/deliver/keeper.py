@@ -16,8 +16,10 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from gatepost.deliver.envelope import Envelope
+from gatepost.deliver.envelope_packed import pack
 from gatepost.deliver.queue_id import QueueIds, key_of
 from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull, failure_of
 
@@ -25,14 +27,16 @@ Settled = Callable[[SpoolFull | SpoolFailure | None], None]
 
 
 class Kept:
-    """A message on its way to disk, and afterwards: `parts` is what its row holds of the content, `file` the name of
-    its body file; `then` is told that it is durable (None), or why not."""
+    """A message on its way to disk, and afterwards: its envelope as it is written (envelope_packed.py), what its row
+    holds of the content, the name of its body file; `then`, if any, is told that it is durable (None), or why not."""
 
-    __slots__ = ("envelope", "error", "file", "key", "parts", "then")
+    __slots__ = ("error", "file", "key", "packed", "parts", "queue_id", "then")
 
-    def __init__(self, key: int, envelope: Envelope, parts: Sequence[bytes], file: str | None, then: Settled) -> None:
+    def __init__(self, key: int, queue_id: str, packed: list[Any], parts: Sequence[bytes], file: str | None,
+                 then: Settled | None = None) -> None:
         self.key = key
-        self.envelope = envelope
+        self.queue_id = queue_id
+        self.packed = packed
         self.parts = parts
         self.file = file
         self.then = then
@@ -90,13 +94,13 @@ class Keeper:
             self._loop.call_soon(then, draft.failure)
         elif draft.path is not None:
             draft.kept = True
-            message = Kept(key, envelope, (headers,), envelope.queue_id, then)
+            message = Kept(key, envelope.queue_id, pack(envelope), (headers,), envelope.queue_id, then)
             self._sync.submit(self._keep_file, draft, message)
         else:
             parts = draft.parts
             if headers:
                 parts.insert(0, headers)
-            self.take(Kept(key, envelope, parts, None, then))
+            self.take(Kept(key, envelope.queue_id, pack(envelope), parts, None, then))
 
     def _keep_file(self, draft: Draft, message: Kept) -> None:
         """In a thread of its own, because a large body's fsync would hold up everybody's small messages."""
@@ -118,6 +122,8 @@ class Keeper:
     def settled(self, batch: list[Kept]) -> None:
         """It is known of these whether they are durable: tell who waits for it."""
         for message in batch:
+            if message.then is None:
+                continue
             try:
                 message.then(message.error)
             except Exception as error:  # a bug of whoever waited for it must not cost the others their answer

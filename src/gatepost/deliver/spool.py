@@ -24,7 +24,7 @@ from gatepost.deliver.keeper import Keeper, Kept
 from gatepost.deliver.queue_id import SHARDS, QueueIds
 from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull
 from gatepost.deliver.spool_reader import Reader, SpooledContent
-from gatepost.deliver.spool_writer import Writer
+from gatepost.deliver.spool_writer import Source, Writer
 
 __all__ = ["Draft", "Kept", "Spool", "SpoolFailure", "SpoolFull", "SpoolInUse", "SpooledContent"]
 
@@ -37,15 +37,14 @@ class SpoolInUse(SpoolFailure):
 
 
 class Spool(Keeper):
-    """An open spool. After each batch `told` is called, when everybody who waited for it knows; then `arrived`, with
-    what of it became durable. Both on the event loop."""
+    """An open spool. After each batch `arrived` is called with what of it became durable, on the event loop, when
+    everybody who waited for it knows."""
 
     def __init__(self, directory: Path, shard: int, loop: asyncio.AbstractEventLoop, long_ids: bool) -> None:
         super().__init__(QueueIds(shard, long_ids, self._reserve), store.bodies(directory, shard), loop)
         self.directory = directory
         self.shard = shard
         self.arrived: Callable[[list[Kept]], None] | None = None
-        self.told: Callable[[], None] | None = None
         self._lock_fd = -1
         self._writer = Writer(directory, shard, loop, self.settled)
         self._reader = Reader(directory, shard, loop)
@@ -98,6 +97,10 @@ class Spool(Keeper):
         """Write it with the next batch."""
         self._writer.submit(message)
 
+    def listen(self, source: Source) -> None:
+        """Take messages from there, too (spool_writer.py)."""
+        self._writer.listen(source)
+
     def take_synced(self, message: Kept) -> None:
         """take, from another thread."""
         self._writer.submit_synced(message)
@@ -105,8 +108,6 @@ class Spool(Keeper):
     def settled(self, batch: list[Kept]) -> None:
         """Tell who waits; then what is durable has arrived."""
         super().settled(batch)
-        if self.told is not None:
-            self.told()
         kept = [message for message in batch if message.error is None]
         if kept and self.arrived is not None:
             self.arrived(kept)

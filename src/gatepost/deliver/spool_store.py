@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatepost.deliver.envelope import Envelope, Origin, Recipient
+from gatepost.deliver.envelope import Envelope
+from gatepost.deliver.envelope_packed import text_of, unpack
 
 INLINE_LIMIT = 65536  # bytes of content kept inside the row
 BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
@@ -85,33 +86,11 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     return connection
 
 
-def pack(envelope: Envelope) -> list[Any]:
-    """An envelope as a JSON-able list; surrogates of undecodable bytes survive JSON as escapes."""
-    o = envelope.origin
-    return [
-        envelope.sender, [[r.address, r.original, r.orcpt, r.notify] for r in envelope.recipients],
-        envelope.arrived, envelope.size,
-        [o.client_name, o.client_address, o.client_port, o.helo, o.protocol, o.ident, o.source, o.sasl_method,
-         o.sasl_username, o.sasl_sender],
-        envelope.body_type, envelope.smtputf8, envelope.ret, envelope.envid, envelope.content_filter, envelope.hold,
-        envelope.redirect, envelope.bcc, list(envelope.overrides), envelope.service,
-    ]
-
-
-def unpack(queue_id: str, v: list[Any]) -> Envelope:
-    """The reverse of pack."""
-    return Envelope(
-        queue_id=queue_id, sender=v[0], recipients=[Recipient(*r) for r in v[1]], arrived=v[2], size=v[3],
-        origin=Origin(*v[4]), body_type=v[5], smtputf8=v[6], ret=v[7], envid=v[8], content_filter=v[9], hold=v[10],
-        redirect=v[11], bcc=v[12], overrides=frozenset(v[13]), service=v[14],
-    )
-
-
-Entry = tuple[int, Envelope, Sequence[bytes], str | None]
+Entry = tuple[int, str, list[Any], Sequence[bytes], str | None]
 
 
 def insert(connection: sqlite3.Connection, messages: Sequence[Entry]) -> None:
-    """Enter messages (key, envelope, parts of the row's content, body file name) in one transaction."""
+    """Enter messages (key, queue id, packed envelope, parts of the row's content, body file) in one transaction."""
     if len(messages) <= ROWS:
         _insert(connection, messages)
         return
@@ -123,8 +102,8 @@ def insert(connection: sqlite3.Connection, messages: Sequence[Entry]) -> None:
 
 def _insert(connection: sqlite3.Connection, messages: Sequence[Entry]) -> None:
     values: list[Any] = []
-    for key, envelope, parts, file in messages:
-        values += (key, envelope.queue_id, json.dumps(pack(envelope)), b"".join(parts), file)
+    for key, queue_id, envelope, parts, file in messages:
+        values += (key, queue_id, text_of(envelope), b"".join(parts), file)
     connection.execute(INSERT[len(messages)], values)
 
 

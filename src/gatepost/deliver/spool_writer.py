@@ -1,11 +1,12 @@
 """Who writes to the spool? One thread, whole batches per commit: many sessions share one fsync.
 
-Contract: every submitted message's `then` is called exactly once, on the event loop, after the commit that made it
-durable or with SpoolFull or SpoolFailure; all of a batch by one call into the loop. When a batch fails, its messages
-are tried one by one, so that a message pays only for itself. Removals and progress (chores) are not urgent: they go
-when enough of them wait or the oldest is CHORE_DELAY old; they are retried until they succeed. When the disk is full a
-reserve file is given up, because removing messages needs room in the write-ahead log. This file must not know why
-messages come or go.
+Contract: every submitted message is settled exactly once, on the event loop, after the commit that made it durable or
+with SpoolFull or SpoolFailure; all of a batch by one call into the loop. What a Source brings is read by the thread
+itself, and answered before the loop hears of it: who waits for that does not wait for the loop. When a batch fails, its
+messages are tried one by one, so that a message pays only for itself. Removals and progress (chores) are not urgent:
+they go when enough of them wait or the oldest is CHORE_DELAY old; they are retried until they succeed. When the disk is
+full a reserve file is given up, because removing messages needs room in the write-ahead log. This file must not know
+why messages come or go.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
+import select
 import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from gatepost.deliver import spool_store as store
+from gatepost.deliver.envelope_packed import SIZE
 from gatepost.deliver.keeper import Kept
 from gatepost.deliver.spool_draft import SpoolFailure, SpoolFull
 
@@ -32,6 +35,23 @@ CHORE_DELAY = 0.05  # seconds
 RETRY_DELAY = 1.0  # seconds before chores are tried again after an error
 RESERVE = 2 << 20  # bytes of the reserve file
 ROOM = 1 << 20  # bytes that must be free for an error not to mean a full disk
+
+
+class Source(Protocol):
+    """Where messages come from past the event loop. Used by the writer's thread alone."""
+
+    def fileno(self) -> int:
+        """Becomes readable when there is something to receive."""
+
+    def receive(self) -> list[Kept] | None:
+        """What has come, without waiting; None when nothing will come any more."""
+
+    def answer(self, batch: list[Kept]) -> None:
+        """It is known of these whether they are durable. Some may have come from elsewhere."""
+
+    def close(self) -> None:
+        """There are no more answers."""
+
 
 class Writer:
     """The thread. Methods are called from the event loop; `submit_synced` from the thread that synced a body file."""
@@ -48,7 +68,10 @@ class Writer:
         self._removals: dict[int, str | None] = {}
         self._chores_due = 0.0  # monotonic; 0 = none wait
         self._chores_lock = threading.Lock()
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._source: Source | None = None
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._ears = select.poll()
+        self._ears.register(self._bell, select.POLLIN)
         self._signalled = False
         self._stopping = False
         self._connection: sqlite3.Connection | None = None
@@ -64,8 +87,19 @@ class Writer:
     def stop(self) -> None:
         """Write everything that waits, end the thread. Blocks."""
         self._stopping = True
-        self._wake.put(None)
+        self._ring()
         self._runner.join()
+        bell, self._bell = self._bell, -1
+        os.close(bell)
+
+    def listen(self, source: Source) -> None:
+        """Take messages from there, too, until it ends."""
+        self._source = source
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell >= 0:
+            os.eventfd_write(self._bell, 1)
 
     def submit(self, message: Kept) -> None:
         """Write a message with the next batch. The thread is woken when the loop has done what is ready: messages that
@@ -73,12 +107,12 @@ class Writer:
         self._pending.append(message)
         if not self._signalled:
             self._signalled = True
-            self._loop.call_soon(self._wake.put, None)
+            self._loop.call_soon(self._ring)
 
     def submit_synced(self, message: Kept) -> None:
         """submit, from another thread."""
         self._pending.append(message)
-        self._wake.put(None)
+        self._ring()
 
     def remove(self, key: int, file: str | None) -> None:
         """Forget a message, soon."""
@@ -104,25 +138,48 @@ class Writer:
             self._chores_due = time.monotonic() + CHORE_DELAY
             if not self._pending and not self._signalled:
                 self._signalled = True
-                self._wake.put(None)
+                self._ring()
 
     # -- in the thread --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        source: Source | None = None
         while not (self._stopping and not self._pending and not self._chores_due):
-            wait = max(0.0, self._chores_due - time.monotonic()) if self._chores_due else None
-            if self._stopping:
-                wait = 0.0
-            with contextlib.suppress(queue.Empty):
-                self._wake.get(timeout=wait)
-            self._signalled = False
+            self._wait()
+            if source is None and self._source is not None:
+                source = self._source
+                self._ears.register(source.fileno(), select.POLLIN)
+            self._receive(source)
             while self._pending or self._chores_ready():
                 self._write(self._take())
+                self._receive(source)
             if self._stopping and self._chores_due > time.monotonic():
                 break  # the disk refuses chores: the messages will be delivered again, which is allowed
+        if source is not None:
+            source.close()
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
+
+    def _wait(self) -> None:
+        """Until somebody rings, something comes, or chores are due."""
+        wait = max(0.0, self._chores_due - time.monotonic()) * 1000 if self._chores_due else None
+        for descriptor, _ in self._ears.poll(0 if self._stopping else wait):
+            if descriptor == self._bell:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(descriptor)
+        self._signalled = False
+
+    def _receive(self, source: Source | None) -> None:
+        if source is None or self._source is None:
+            return
+        descriptor = source.fileno()
+        came = source.receive()
+        if came is None:
+            self._ears.unregister(descriptor)
+            self._source = None
+        else:
+            self._pending.extend(came)
 
     def _chores_ready(self) -> bool:
         if not self._chores_due:
@@ -137,7 +194,7 @@ class Writer:
         while self._pending and len(batch) < BATCH_MESSAGES and room > 0:
             message = self._pending.popleft()
             batch.append(message)
-            room -= message.envelope.size if message.file is None else 0
+            room -= message.packed[SIZE] if message.file is None else 0
         return batch
 
     def _write(self, batch: list[Kept]) -> None:
@@ -151,13 +208,15 @@ class Writer:
             if message.error is not None and message.file is not None:
                 self._unlink(message.file)
         if batch:
+            if self._source is not None:
+                self._source.answer(batch)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._settled, batch)
 
     def _insert(self, batch: list[Kept]) -> bool:
         """Commit the batch. True when that failed; each message then has its error."""
         try:
-            store.insert(self._open(), [(m.key, m.envelope, m.parts, m.file) for m in batch])
+            store.insert(self._open(), [(m.key, m.queue_id, m.packed, m.parts, m.file) for m in batch])
         except Exception as error:  # whatever it is, nobody may wait for ever
             meaning = self._meaning(error)
             for message in batch:

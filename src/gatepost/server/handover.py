@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from gatepost.deliver import spool_store as store
 from gatepost.deliver.keeper import Keeper, Kept
 from gatepost.deliver.queue_id import QueueIds
 from gatepost.deliver.spool_draft import SpoolFailure, SpoolFull
@@ -24,7 +24,8 @@ Entry = tuple[int, str, list[object], Sequence[bytes], str | None]
 
 
 class Handover(Keeper):
-    """The keeper of a process that has no spool. `tell`, where there is somebody to tell, takes each batch."""
+    """The keeper of a process that has no spool. `tell`, where there is somebody to tell, takes each batch; answered()
+    its answers."""
 
     def __init__(self, ids: QueueIds, bodies: Path, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(ids, bodies, loop)
@@ -38,24 +39,26 @@ class Handover(Keeper):
             message.error = SpoolFailure(GONE)
             self._loop.call_soon(self.settled, [message])
             return
-        envelope = message.envelope
         self._unanswered[message.key] = message
         if not self._batch:
             self._loop.call_soon(self._hand_over)
-        self._batch.append((message.key, envelope.queue_id, store.pack(envelope), message.parts, message.file))
+        self._batch.append((message.key, message.queue_id, message.packed, message.parts, message.file))
 
     def _hand_over(self) -> None:
         batch, self._batch = self._batch, []
         if batch and self.tell is not None:
             self.tell(batch)
 
-    def durable(self, keys: list[int]) -> None:
-        """These are."""
-        unanswered = self._unanswered
-        self.settled([unanswered.pop(key) for key in keys])
+    def answered(self, answer: Any) -> None:
+        """What intake.py says of messages."""
+        if answer[0] == "durable":
+            unanswered = self._unanswered
+            self.settled([unanswered.pop(key) for key in answer[1]])
+        else:
+            assert answer[0] == "failed", answer[0]
+            self._failed(answer[1])
 
-    def failed(self, failures: list[tuple[int, bool, str]]) -> None:
-        """These are not: key, is it for want of room, why."""
+    def _failed(self, failures: list[tuple[int, bool, str]]) -> None:
         batch = []
         for key, full, why in failures:
             message = self._unanswered.pop(key)

@@ -1,12 +1,12 @@
 """The queue manager as a process: how does it live, and what does it say to the server that it works for?
 
 It begins when it is told to and ends with the channel: told to finish, it gives deliveries time; when the server is
-gone without a word it writes what it has received and ends at once. Signals are the server's business. Said over the
-channel:
+gone without a word it writes what it has received and ends at once. Signals are the server's business.
+Messages come by a socket of their own (intake.py). Said over the channel:
 
-    to the manager    begin | keep, entries | keys | reload | flush | finish
+    to the manager    begin | keys | reload | flush | finish
     to the server     opened, directory, shard, long ids, first key, count | refused, message, file, line, text
-                      begun | durable, keys | failed, failures | keys, first key, count | reloaded, problem
+                      begun | keys, first key, count | reloaded, problem
 
 This file must not know who starts it, nor clients.
 """
@@ -14,24 +14,19 @@ This file must not know who starts it, nor clients.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
-import socket
 import sqlite3
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from gatepost.config import parameters as p
 from gatepost.config.load import Configuration
-from gatepost.deliver import spool_store as store
-from gatepost.deliver.keeper import Kept
-from gatepost.deliver.spool_draft import SpoolFailure, SpoolFull
 from gatepost.observe.log import Log
 from gatepost.server.channel import Channel
 from gatepost.server.daemon import drop_privileges, raise_descriptor_limit, run
-from gatepost.server.handover import Entry
+from gatepost.server.ends import Ends
+from gatepost.server.intake import Intake
 from gatepost.server.queue_manager import QueueManager
 from gatepost.span import ConfigError
 
@@ -40,24 +35,22 @@ Load = Callable[[], Configuration]
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # also a terminal's, which go to the whole process group
 
 
-def manage(sock: socket.socket, load: Load, log: Log, *, clean: bool = True) -> None:
-    """Be the queue manager of who holds the other end of this socket, until that is gone. `clean`: nobody is writing
-    drafts now."""
+def manage(ends: Ends, load: Load, log: Log, *, clean: bool = True) -> None:
+    """Be the queue manager of who holds the other ends of these sockets, until that is gone. `clean`: nobody is
+    writing drafts now."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     raise_descriptor_limit()
-    run(_Manager(sock, load, log, clean).run())
+    run(_Manager(ends, load, log, clean).run())
 
 
 class _Manager:
-    def __init__(self, sock: socket.socket, load: Load, log: Log, clean: bool) -> None:
-        self._socket = sock
+    def __init__(self, ends: Ends, load: Load, log: Log, clean: bool) -> None:
+        self._ends = ends
         self._load = load
         self._log = log
         self._clean = clean
         self._manager = QueueManager(log)
-        self._durable: list[int] = []
-        self._failed: list[tuple[int, bool, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._told = False  # to finish
@@ -65,7 +58,7 @@ class _Manager:
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._channel = Channel(self._socket, self._loop, self._received, self._over.set)
+        self._channel = Channel(self._ends.channel, self._loop, self._received, self._over.set)
         try:
             configuration = self._load()
             self._tag = f"{configuration.main[p.SYSLOG_NAME]}/qmgr"
@@ -79,7 +72,7 @@ class _Manager:
             return
         drop_privileges(configuration.main[p.GATEPOST_USER], lambda _: None)  # the server tells what is wrong
         spool = self._manager.spool
-        spool.told = self._answer  # one answer for each batch, before any of it is delivered
+        spool.listen(Intake(self._ends.messages, lambda text: self._log.error(self._tag, text)))
         self._channel.send(("opened", str(spool.directory), spool.shard,
                             bool(configuration.main[p.ENABLE_LONG_QUEUE_IDS]), *spool.reserve_keys()))
         await self._over.wait()
@@ -87,9 +80,7 @@ class _Manager:
 
     def _received(self, message: Any) -> None:
         verb = message[0]
-        if verb == "keep":
-            self._keep(message[1])
-        elif verb == "begin":
+        if verb == "begin":
             self._spawn(self._begin())
         elif verb == "reload":
             self._spawn(self._reload())
@@ -110,25 +101,6 @@ class _Manager:
         await self._manager.begin()
         gc.freeze()  # what the start has made stays
         self._channel.send(("begun",))
-
-    def _keep(self, entries: list[Entry]) -> None:
-        spool = self._manager.spool
-        for key, queue_id, packed, parts, file in entries:
-            spool.take(Kept(key, store.unpack(queue_id, packed), parts, file, partial(self._settled, key)))
-
-    def _settled(self, key: int, failure: SpoolFull | SpoolFailure | None) -> None:
-        if failure is None:
-            self._durable.append(key)
-        else:
-            self._failed.append((key, isinstance(failure, SpoolFull), str(failure)))
-
-    def _answer(self) -> None:
-        if self._durable:
-            self._channel.send(("durable", self._durable))
-            self._durable = []
-        if self._failed:
-            self._channel.send(("failed", self._failed))
-            self._failed = []
 
     def _give_keys(self) -> None:
         try:
@@ -154,6 +126,4 @@ class _Manager:
             await self._manager.finish()
         else:
             await self._manager.finish(0.0)
-        with contextlib.suppress(OSError):
-            self._answer()
         self._channel.close()

@@ -1,7 +1,7 @@
 """How does the server come by a queue manager? One process, started before the first client, started again if it dies.
 
 The server's side of manage.py: the same four steps as a QueueManager in this process. `start` makes a process that
-speaks over the given socket, and gives its id; the first one is forked while nothing runs yet, later ones are programs
+speaks over the given sockets, and gives its id; the first one is forked while nothing runs yet, later ones are programs
 of their own. While there is none, clients are told to come again (451). This file must not know what the manager does.
 """
 
@@ -12,7 +12,6 @@ import contextlib
 import os
 import select
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,12 @@ from gatepost.deliver.keeper import Keeper
 from gatepost.deliver.queue_id import QueueIds
 from gatepost.observe.log import Log
 from gatepost.server.channel import Channel
+from gatepost.server.ends import Ends
 from gatepost.server.handover import Handover
 from gatepost.span import ConfigError, Span
 
-Start = Callable[[socket.socket, socket.socket], int]
-"""Its end of the channel, and ours, which must not stay open in it -> process id."""
+Start = Callable[[Ends, Ends], int]
+"""Its ends, and ours, which must not stay open in it -> process id."""
 
 AGAIN = 1.0  # seconds before a queue manager that ended is started again; twice as long after each failure
 SELDOM = 10.0  # but no longer than that
@@ -42,8 +42,9 @@ class QueueProcess:
         self._again = again
         self._log = log
         self._tag = tag
-        self._socket, self._pid = _started(first)
+        self._ends, self._pid = _started(first)
         self._channel: Channel | None = None
+        self._messages: Channel | None = None
         self._keeper: Handover | None = None
         self._begun = False  # whoever comes after it is to begin, too
         self._waiting: asyncio.Future[Any] | None = None  # for an answer other than those about messages
@@ -63,7 +64,8 @@ class QueueProcess:
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
-        self._channel = Channel(self._socket, loop, self._received, self._ended)
+        self._channel = channel = Channel(self._ends.channel, loop, self._received, lambda: self._ended(channel))
+        self._messages = Channel(self._ends.messages, loop, self._answered, lambda: self._ended(channel))
         verb, *values = await self._answer()
         if verb == "refused":
             message, file, line, text = values
@@ -86,8 +88,8 @@ class QueueProcess:
         """It delivers what the spool holds, and messages are handed to it."""
         await self._ask("begin")
         self._begun = True
-        assert self._keeper is not None
-        self._keeper.tell = lambda batch: self._say("keep", batch)
+        assert self._keeper is not None and self._messages is not None
+        self._keeper.tell = self._messages.send
 
     def flush(self) -> None:
         """It tries everything that is deferred, now."""
@@ -102,13 +104,13 @@ class QueueProcess:
         if self._keeper is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._keeper.end_syncing)
         if self._channel is None:
-            self._socket.close()
+            self._ends.close()
         elif not self._channel.closed:
             self._say("finish")
             with contextlib.suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(LONGEST):
                     await self._answer()  # there is none but the end of the channel
-            self._channel.close()
+            self._hang_up()
         await asyncio.get_running_loop().run_in_executor(None, self._reap)
 
     # ------------------------------------------------------------------ the channel
@@ -131,17 +133,25 @@ class QueueProcess:
 
     def _received(self, message: Any) -> None:
         verb, keeper = message[0], self._keeper
-        if keeper is not None and verb == "durable":
-            keeper.durable(message[1])
-        elif keeper is not None and verb == "failed":
-            keeper.failed(message[1])
-        elif keeper is not None and verb == "keys":
+        if keeper is not None and verb == "keys":
             keeper.ids.add(message[1], message[2])
         elif self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(message)
 
-    def _ended(self) -> None:
-        """The other end is gone."""
+    def _answered(self, answer: Any) -> None:
+        if self._keeper is not None:
+            self._keeper.answered(answer)
+
+    def _hang_up(self) -> None:
+        if self._channel is not None and self._messages is not None:
+            self._channel.close()
+            self._messages.close()
+
+    def _ended(self, channel: Channel) -> None:
+        """One of the other ends is gone."""
+        if channel is not self._channel or (channel.closed and self._messages is not None and self._messages.closed):
+            return
+        self._hang_up()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ConnectionError("the queue manager ended"))
         if self._keeper is not None:
@@ -160,14 +170,13 @@ class QueueProcess:
             await asyncio.sleep(pause)
             pause = min(2 * pause, SELDOM)
             try:
-                self._socket, self._pid = _started(self._again)
+                self._ends, self._pid = _started(self._again)
                 await self._open()
                 await self.begin()
                 return
             except (ConfigError, ConnectionError, OSError) as error:
                 self._log.error(self._tag, f"cannot start the queue manager: {error}")
-                if self._channel is not None:
-                    self._channel.close()
+                self._hang_up()
 
     def _reap(self) -> int | None:
         """Wait for the end of the process, not for ever -> its status, None when somebody else has it. Blocks."""
@@ -186,8 +195,8 @@ class QueueProcess:
                 os.close(descriptor)
 
 
-def _started(start: Start) -> tuple[socket.socket, int]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+def _started(start: Start) -> tuple[Ends, int]:
+    ours, theirs = Ends.pair()
     try:
         return ours, start(theirs, ours)
     except BaseException:
