@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from gatepost import compiled
+
+settings.register_profile("unhurried", deadline=None)  # a machine that pauses is no failure of what is tested
+settings.load_profile("unhurried")
 
 if os.environ.get("GATEPOST_TEST_COMPILED"):
     if not compiled.use():

@@ -161,13 +161,13 @@ class Preparation:
         data, self._tail = self._tail + data, b""
         if not data:
             return b""
-        if b"\n" not in data and data.lstrip(b">")[:5] in (b"", b"F", b"Fr", b"Fro", b"From") and len(data) < 998:
+        if data.find(b"\n") < 0 and data.lstrip(b">")[:5] in (b"", b"F", b"Fr", b"Fro", b"From") and len(data) < 998:
             self._tail = data
             return b""
         self._first = False
-        if data[:1] in b">F" and _MAILBOX_LINE.match(data):
+        if data.startswith((b">", b"F")) and _MAILBOX_LINE.match(data):
             return b"X-Mailbox-Line: " + data
-        return b"\r\n" + data if data[:1] in b" \t" else data
+        return b"\r\n" + data if data.startswith((b" ", b"\t")) else data
 
     def _scan(self, data: bytes) -> bytes:
         if not self._headers:
@@ -208,7 +208,7 @@ class Preparation:
 
     def _look(self, block: bytes) -> bytes:
         """Take from headers what is to be known; leave out what is to be dropped."""
-        if b" :" in block or b"\t:" in block:
+        if block.find(b" :") >= 0 or block.find(b"\t:") >= 0:
             block = _BEFORE_COLON.sub(rb"\1:", block)
         folded = b"\n" + block.lower()
         names = _NAMES.findall(folded)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gatepost.deliver.envelope import Envelope
-from gatepost.deliver.envelope_packed import pack
+from gatepost.deliver.envelope_packed import pack, unpack
 from gatepost.deliver.queue_id import QueueIds, key_of
 from gatepost.deliver.spool_draft import Draft, SpoolFailure, SpoolFull, failure_of
 
@@ -41,6 +41,10 @@ class Kept:
         self.file = file
         self.then = then
         self.error: SpoolFull | SpoolFailure | None = None
+
+    def envelope(self) -> Envelope:
+        """The envelope, made anew."""
+        return unpack(self.queue_id, self.packed)
 
 
 class Keeper:

@@ -24,7 +24,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from gatepost.config.settings import Settings
 from gatepost.deliver import queue_control
 from gatepost.deliver.envelope import Recipient
-from gatepost.deliver.envelope_packed import unpack
 from gatepost.deliver.queue_deferred import Deferred
 from gatepost.deliver.queue_id import key_of
 from gatepost.deliver.queue_message import Message, complete, read_state, state_of, still_open, targets
@@ -160,7 +159,7 @@ class Queue:
     def _arrived(self, batch: list[Kept]) -> None:
         now = self._clock()
         for kept in batch:
-            envelope = unpack(kept.queue_id, kept.packed)
+            envelope = kept.envelope()
             if envelope.hold:
                 self._deferred.hold(kept.key)
             elif len(self._active) >= self.rules.active_limit:

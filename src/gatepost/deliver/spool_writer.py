@@ -166,8 +166,7 @@ class Writer:
         wait = max(0.0, self._chores_due - time.monotonic()) * 1000 if self._chores_due else None
         for descriptor, _ in self._ears.poll(0 if self._stopping else wait):
             if descriptor == self._bell:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(descriptor)
+                os.eventfd_read(descriptor)
         self._signalled = False
 
     def _receive(self, source: Source | None) -> None:
@@ -207,11 +206,14 @@ class Writer:
         for message in batch:
             if message.error is not None and message.file is not None:
                 self._unlink(message.file)
-        if batch:
-            if self._source is not None:
-                self._source.answer(batch)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._settled, batch)
+        if not batch:
+            return
+        if self._source is not None:
+            self._source.answer(batch)
+        try:
+            self._loop.call_soon_threadsafe(self._settled, batch)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
 
     def _insert(self, batch: list[Kept]) -> bool:
         """Commit the batch. True when that failed; each message then has its error."""

@@ -7,7 +7,8 @@ becomes of their answers is the engine's matter (evaluate.py). This file must no
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from gatepost.lookup.ask import DnsFailure, LookupFailure, Lookups, Table, is_immediate
 from gatepost.policy.facts import Facts
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from gatepost.policy.program import Program
 
 
-class Subject(NamedTuple):
+@dataclass(slots=True, init=False)
+class Subject:
     """What is being judged, as replies and logs call it: `<name>: class_ rejected: ...`."""
 
     name: str
     class_: str
+
+    def __init__(self, name: str, class_: str) -> None:
+        self.name = name
+        self.class_ = class_
 
     def rejected(self, why: str) -> str:
         """The text of a refusal."""

@@ -18,6 +18,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Any, Final
 
 from gatepost.policy.facts import Tls
 from gatepost.server import kernel, proxy_protocol
@@ -30,12 +31,16 @@ from gatepost.server.wire import AT_END, BY_BACKLOG, BY_PERFORMER, Wire
 from gatepost.smtp.actions import Ask, Observed
 from gatepost.smtp.events import Answered, Connected, Elapsed, Event, Lost, Received, TlsStarted
 
-UNPROCESSED = 65536  # bytes of input that wait behind an open question: beyond it the client is not read
-LINGER = 2.0  # seconds for the client to take our last words
+UNPROCESSED: Final = 65536  # bytes of input that wait behind an open question: beyond it the client is not read
+LINGER: Final = 2.0  # seconds for the client to take our last words
 
 # phases, in order; events are fed up to OPEN
-NEW, PROXY, HANDSHAKE, OPEN, LEAVING, CLOSED = range(6)
-
+NEW: Final = 0
+PROXY: Final = 1
+HANDSHAKE: Final = 2
+OPEN: Final = 3
+LEAVING: Final = 4
+CLOSED: Final = 5
 
 Attend = Callable[["Connection"], tuple[Session, Performer]]
 
@@ -44,8 +49,8 @@ class Connection:
     """One accepted socket. Addresses and ports are text. `secured` holds the TLS facts, once there is TLS."""
 
     __slots__ = (
-        "_asked", "_attend", "_busy", "_connections", "_dismissal", "_finish", "_later", "_left", "_out", "_owed",
-        "_performer", "_phase", "_session", "_task", "_told", "_unread", "deadline", "local_address",
+        "_act", "_asked", "_attend", "_busy", "_connections", "_dismissal", "_finish", "_handle", "_later", "_left",
+        "_out", "_owed", "_performer", "_phase", "_session", "_task", "_told", "_unread", "deadline", "local_address",
         "local_port", "peer_address", "peer_port", "proxied_by", "resumed", "secured", "terms", "wire",
     )  # fmt: skip
 
@@ -65,6 +70,8 @@ class Connection:
         self._attend = attend
         self._session: Session = NOBODY
         self._performer: Performer = NOBODY
+        self._handle: Callable[[Event], list[Any]] = NOBODY.handle
+        self._act: Callable[[list[Any]], Awaitable[None] | None] = NOBODY.act
         self._phase = NEW
         self._asked = False  # a question is open
         self._busy = False  # inside feed()
@@ -108,7 +115,8 @@ class Connection:
     def _begin(self, early: bytes) -> None:
         """The client's address is known; `early` was read behind a PROXY header. attend() may hang up at once."""
         self._busy = True
-        self._session, self._performer = self._attend(self)
+        self._session, self._performer = session, performer = self._attend(self)
+        self._handle, self._act = session.handle, performer.act  # found once, called with every event
         self._busy = False
         if self._finish:
             self._settle(0)
@@ -212,7 +220,7 @@ class Connection:
             self._later.append(event)
             return
         self._busy = True
-        handle, act, later = self._session.handle, self._performer.act, self._later
+        handle, act, later = self._handle, self._act, self._later
         came = len(event.data) if isinstance(event, Received) else 0
         try:
             while True:
@@ -397,4 +405,5 @@ class Connection:
         performer = self._performer
         # Dropped because they refer to each other: ten thousand closed connections must not wait for the collector.
         self._session = self._performer = NOBODY
+        self._handle, self._act = NOBODY.handle, NOBODY.act
         performer.closed()

@@ -11,14 +11,15 @@ import fcntl
 import socket
 import sys
 import termios
+from typing import Final
 
-LOCAL_ADDRESS = "127.0.0.1"  # what a unix-domain peer counts as (smtpd_peer(3): localhost, port 0)
-MEASURES = sys.platform == "linux"
+LOCAL_ADDRESS: Final = "127.0.0.1"  # what a unix-domain peer counts as (smtpd_peer(3): localhost, port 0)
+MEASURES: Final = sys.platform == "linux"
 
-_SIOCOUTQ = termios.TIOCOUTQ
-_count = bytearray(4)  # an int of C; the call fills in a buffer faster than it makes one
-_NOTHING = bytes(4)
-_MAPPED = "::ffff:"
+_SIOCOUTQ: Final = termios.TIOCOUTQ
+_count: Final = bytearray(4)  # an int of C; the call fills in a buffer faster than it makes one
+_NOTHING: Final = bytes(4)
+_MAPPED: Final = "::ffff:"
 
 
 def unacknowledged(fd: int) -> bool:

@@ -8,9 +8,9 @@ know what is said.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
-BURST = 16  # replies; the other processors shall not be idle for longer
+BURST: Final = 16  # replies; the other processors shall not be idle for longer
 
 
 class Sender(Protocol):

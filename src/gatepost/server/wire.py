@@ -12,19 +12,22 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatepost.server.outbox import Outbox
 from gatepost.server.tls_layer import TlsBroken, TlsLayer
 
-READ = 65536  # bytes asked of the kernel at once
-READ_ON = 4 * READ  # about as much is read before it is handed over
-UNSENT = 65536  # output that the peer does not take: beyond it the peer is not read
+READ: Final = 65536  # bytes asked of the kernel at once
+READ_ON: Final = 4 * READ  # about as much is read before it is handed over
+UNSENT: Final = 65536  # output that the peer does not take: beyond it the peer is not read
 
-_MORE = getattr(socket, "MSG_MORE", 0)  # Linux: the segment waits for what follows
+_MORE: Final = getattr(socket, "MSG_MORE", 0)  # Linux: the segment waits for what follows
 
 # why the socket is not read (bits)
-BY_PERFORMER, BY_BACKLOG, BY_OUTPUT, AT_END = 1, 2, 4, 8
+BY_PERFORMER: Final = 1
+BY_BACKLOG: Final = 2
+BY_OUTPUT: Final = 4
+AT_END: Final = 8
 
 
 class Owner(Protocol):

@@ -10,11 +10,9 @@ Otherwise any number of CRs before LF belongs to the line end, so LF.LF ends the
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 PIECE: Final = 2048  # a longer line without an end is passed on in parts
-_PLAIN: Final = re.compile(rb"(?:[^.\n].*+\n)*+")  # whole lines that do not begin with a dot
 
 
 class DotData:
@@ -33,15 +31,14 @@ class DotData:
     def feed(self, data: bytes) -> tuple[bytes, int]:
         """-> (content, bytes used); the rest must be given again with more behind it. At the end `done` is set."""
         if self._line_start and not self._previous_bare:
-            found = _PLAIN.match(data)
-            assert found is not None
-            used = found.end()
-            ended = data.startswith(b".\r\n", used)
-            dotted = not ended and data.startswith(b".", used)
+            dot = 0 if data.startswith(b".") else data.find(b"\r\n.") + 2  # where a line begins with one; 1: nowhere
+            ended = dot != 1 and data.startswith(b".\r\n", dot)
+            dotted = dot != 1 and not ended
+            end = dot - 2
             if dotted:
-                end = data.find(b"\r\n.\r\n", used)
+                end = data.find(b"\r\n.\r\n", dot)
                 ended = end >= 0
-                used = end + 2 if ended else data.rfind(b"\n") + 1
+            used = end + 2 if ended else data.rfind(b"\n") + 1
             block = data[:used]
             # Each CR with its LF and each LF with its CR? Single bytes are found and replaced far faster than pairs.
             if (used or ended) and block.replace(b"\r", b"").replace(b"\n", b"\r\n") == block:
@@ -101,7 +98,7 @@ class DotData:
 def _unstuffed(block: bytes) -> bytes:
     if block[:1] == b".":
         block = block[1:]
-    return block.replace(b"\r\n.", b"\r\n") if b"\r\n." in block else block
+    return block.replace(b"\r\n.", b"\r\n")
 
 
 def _without_end(line: bytes, strict: bool) -> bytes:
