@@ -23,6 +23,7 @@ from typing import Any, Final
 from gatepost.policy.facts import Tls
 from gatepost.server import kernel, proxy_protocol
 from gatepost.server.connections import Connections
+from gatepost.server.phase import CLOSED, HANDSHAKE, LEAVING, NEW, OPEN, PROXY
 from gatepost.server.roles import NOBODY, Performer, Session
 from gatepost.server.terms import Terms
 from gatepost.server.tls_facts import tls_facts
@@ -33,14 +34,6 @@ from gatepost.smtp.events import Answered, Connected, Elapsed, Event, Lost, Rece
 
 UNPROCESSED: Final = 65536  # bytes of input that wait behind an open question: beyond it the client is not read
 LINGER: Final = 2.0  # seconds for the client to take our last words
-
-# phases, in order; events are fed up to OPEN
-NEW: Final = 0
-PROXY: Final = 1
-HANDSHAKE: Final = 2
-OPEN: Final = 3
-LEAVING: Final = 4
-CLOSED: Final = 5
 
 Attend = Callable[["Connection"], tuple[Session, Performer]]
 
@@ -76,8 +69,7 @@ class Connection:
         self._asked = False  # a question is open
         self._busy = False  # inside feed()
         self._finish = False  # hang up at the end of this round
-        self._left = False  # the client said its last byte
-        self._told = False  # the session knows that the connection is lost
+        self._left = self._told = False  # the client said its last byte; the session knows it
         self._owed = False  # something was said since the last measurement that found everything acknowledged
         self._later: list[Event] = []
         self._out: list[bytes] = []  # said in this round, not yet written
@@ -115,8 +107,8 @@ class Connection:
     def _begin(self, early: bytes) -> None:
         """The client's address is known; `early` was read behind a PROXY header. attend() may hang up at once."""
         self._busy = True
-        self._session, self._performer = session, performer = self._attend(self)
-        self._handle, self._act = session.handle, performer.act  # found once, called with every event
+        self._session, self._performer = self._attend(self)
+        self._handle, self._act = self._session.handle, self._performer.act  # found once, called with every event
         self._busy = False
         if self._finish:
             self._settle(0)
@@ -404,6 +396,5 @@ class Connection:
         self._connections.discard(self)
         performer = self._performer
         # Dropped because they refer to each other: ten thousand closed connections must not wait for the collector.
-        self._session = self._performer = NOBODY
-        self._handle, self._act = NOBODY.handle, NOBODY.act
+        self._session, self._handle, self._performer, self._act = NOBODY, NOBODY.handle, NOBODY, NOBODY.act
         performer.closed()
