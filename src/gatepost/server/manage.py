@@ -74,17 +74,22 @@ class _Manager:
             self._tag = f"{configuration.main[p.SYSLOG_NAME]}/qmgr"
             await self._manager.open(configuration, clean=self._clean)
             await self._manager.adopt(configuration)
+            drop_privileges(configuration.main[p.GATEPOST_USER], lambda _: None)  # the server tells what is wrong
+            spool = self._manager.spool
+            keys = spool.reserve_keys()
         except ConfigError as error:
             span = error.span
             self._channel.send(("refused", error.message, span.file if span else "", span.line if span else 0,
                                 error.text))
             await self._over.wait()
             return
-        drop_privileges(configuration.main[p.GATEPOST_USER], lambda _: None)  # the server tells what is wrong
-        spool = self._manager.spool
+        except sqlite3.Error as error:
+            self._channel.send(("refused", f"cannot use the queue: {error}", "", 0, ""))
+            await self._over.wait()
+            return
         spool.listen(Intake(self._ends.messages, lambda text: self._log.error(self._tag, text)))
         self._channel.send(("opened", str(spool.directory), spool.shard,
-                            bool(configuration.main[p.ENABLE_LONG_QUEUE_IDS]), *spool.reserve_keys()))
+                            bool(configuration.main[p.ENABLE_LONG_QUEUE_IDS]), *keys))
         await self._over.wait()
         await self._finish()
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class QueueProcess:
     async def open(self, configuration: Configuration) -> None:
         """Wait until it has opened the spool. ConfigError when it cannot."""
         if self._keeper is None:
-            await self._open()
+            await self._first(self._open())
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -85,7 +85,18 @@ class QueueProcess:
                 self._log.warning(self._tag, f"the queue manager goes on as before: {problem}")
 
     async def begin(self) -> None:
-        """It delivers what the spool holds, and messages are handed to it."""
+        """It delivers what the spool holds, and messages are handed to it. ConfigError when it ended."""
+        await self._first(self._begin())
+
+    async def _first(self, step: Awaitable[None]) -> None:
+        """A step of the start, which fails when the first queue manager does."""
+        try:
+            await step
+        except ConnectionError:
+            status = await asyncio.get_running_loop().run_in_executor(None, self._reap)
+            raise ConfigError(f"the queue manager ended{_means(status)} before it was ready") from None
+
+    async def _begin(self) -> None:
         await self._ask("begin")
         self._begun = True
         assert self._keeper is not None and self._messages is not None
@@ -172,7 +183,7 @@ class QueueProcess:
             try:
                 self._ends, self._pid = _started(self._again)
                 await self._open()
-                await self.begin()
+                await self._begin()
                 return
             except (ConfigError, ConnectionError, OSError) as error:
                 self._log.error(self._tag, f"cannot start the queue manager: {error}")
