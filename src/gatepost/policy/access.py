@@ -95,7 +95,7 @@ async def search(question: Question, table: Table, keys: Iterable[Key], subject:
         if failure.reason != problem:
             question.warning(failure.reason)
         question.warning(problem)
-        return Refusal(451, "4.3.5", subject.rejected("Server configuration error"), stern=True)
+        return Refusal(451, "4.3.5", subject.rejected("Server configuration error"))
     return None
 
 
@@ -249,8 +249,10 @@ def _filter(question: Question, entry: Entry, text: str) -> Answer:
 
 def _hold(question: Question, entry: Entry, text: str) -> Answer:
     if _delegable(question, entry, "HOLD"):
-        _effect(question, "hold", text,
-                f"<{entry.subject.name}>: {entry.subject.class_} {text or 'triggers HOLD action'}")
+        told = bool(question.facts.carried.get("held"))  # once a message is enough for the log
+        question.facts.carried["held"] = True
+        line = f"<{entry.subject.name}>: {entry.subject.class_} {text or 'triggers HOLD action'}"
+        _effect(question, "hold", text, "" if told else line)
     return Outcome.DUNNO
 
 

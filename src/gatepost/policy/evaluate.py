@@ -32,11 +32,11 @@ LISTS: dict[str, tuple[Parameter[tuple[Word, ...]], str]] = {
     "sender": (p.SMTPD_SENDER_RESTRICTIONS, "check_sender_access"),
     "relay": (p.SMTPD_RELAY_RESTRICTIONS, "check_recipient_access"),
     "recipient": (p.SMTPD_RECIPIENT_RESTRICTIONS, "check_recipient_access"),
+    "etrn": (p.SMTPD_ETRN_RESTRICTIONS, "check_etrn_access"),
     "data": (p.SMTPD_DATA_RESTRICTIONS, ""),
     "end_of_data": (p.SMTPD_END_OF_DATA_RESTRICTIONS, ""),
-    "etrn": (p.SMTPD_ETRN_RESTRICTIONS, "check_etrn_access"),
 }
-"""The lists, and what a bare `type:table` in each stands for."""
+"""The lists in the order in which their tables are opened, and what a bare `type:table` in each stands for."""
 
 DATA = Subject("DATA", "Data command")
 END_OF_DATA = Subject("END-OF-MESSAGE", "End-of-data")

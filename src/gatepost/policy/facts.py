@@ -136,3 +136,4 @@ def forget_transaction(carried: dict[str, object]) -> None:
     """A transaction has ended: what its stages left for later ones is void. What client and HELO left stays."""
     carried.pop("sender", None)
     carried.pop("discard", None)
+    carried.pop("held", None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.deliver.content_received import TlsSeen
 from gatepost.deliver.envelope import Origin
+from gatepost.policy.facts import forget_transaction
 from gatepost.server.answers import content, envelope, greeting, identification
 from gatepost.server.answers.asking import LATER, SILENT, Answer
 from gatepost.server.eagerly import eagerly
@@ -127,8 +128,7 @@ class Performer:
         self.teller.queue_id = ""
         self.forwarded = None
         self.effects = Effects()
-        self.carried.pop("sender", None)
-        self.carried.pop("discard", None)
+        forget_transaction(self.carried)
 
     def _start_tls(self, _: StartTls) -> None:
         self.login = None
