@@ -144,12 +144,22 @@ def auth_service(root: Path, dialogue: Dialogue) -> Iterator[None]:
 
 @contextlib.contextmanager
 def postfix(dialogue: Dialogue, more: Sequence[str] = ()) -> Iterator[tuple[int, Path]]:
-    """A real Postfix configured for a dialogue -> (port, root)."""
-    port = free_port()
-    with directory() as root:
-        conf = write_config(root, dialogue, port, more)
-        with auth_service(root, dialogue), running_master(conf, port):
+    """A real Postfix configured for a dialogue -> (port, root). Where it does not start, another port is tried: between
+    free_port() and Postfix somebody else may have taken this one."""
+    for left in (1, 0):
+        port = free_port()
+        with contextlib.ExitStack() as stack:
+            root = stack.enter_context(directory())
+            conf = write_config(root, dialogue, port, more)
+            stack.enter_context(auth_service(root, dialogue))
+            try:
+                stack.enter_context(running_master(conf, port))
+            except RuntimeError:
+                if left:
+                    continue
+                raise
             yield port, root
+            return
 
 
 @contextlib.contextmanager
