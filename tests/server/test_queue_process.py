@@ -17,7 +17,7 @@ from gatepost.span import ConfigError
 
 OPENS_AND_DIES = """
 import os, signal, socket, sys
-from gatepost.server.frames import Frames, packed
+from gatepost.server.frames import packed
 channel = socket.socket(fileno=int(sys.argv[1]))
 channel.sendall(b"".join(packed(("opened", sys.argv[2], 0, False, 1 << 16, 1 << 10))))
 channel.recv(1)

@@ -40,14 +40,14 @@ class Intake:
             for batch in self._frames.take():
                 for key, queue_id, envelope, parts, file in batch:
                     out.append(Kept(key, queue_id, envelope, parts, file))
-        except (ValueError, TypeError, EOFError) as error:
+        except Exception as error:  # whatever it is, nobody may wait for an answer for ever
             self._fail(f"what the server handed over was not understood: {error!r}")
             self.close()
             return None
         return out if more or out else None
 
     def answer(self, batch: list[Kept]) -> None:
-        """It is known of these whether they are durable."""
+        """It is known of these whether they are durable. Those that have a `then` are not the server's."""
         durable = [message.key for message in batch if message.error is None and message.then is None]
         if durable:
             self._send(("durable", durable))

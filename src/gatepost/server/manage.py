@@ -24,6 +24,7 @@ from typing import Any
 
 from gatepost.config import parameters as p
 from gatepost.config.load import Configuration
+from gatepost.deliver.spool import Spool
 from gatepost.observe.log import Log
 from gatepost.server.channel import Channel
 from gatepost.server.daemon import drop_privileges, raise_descriptor_limit, run
@@ -54,6 +55,13 @@ def _step_back() -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
+def _reserved(spool: Spool) -> tuple[int, int]:
+    try:
+        return spool.reserve_keys()
+    except sqlite3.Error as error:
+        raise ConfigError(f"cannot use the queue: {error}", None, str(spool.directory)) from None
+
+
 class _Manager:
     def __init__(self, ends: Ends, load: Load, log: Log, clean: bool) -> None:
         self._ends = ends
@@ -76,15 +84,11 @@ class _Manager:
             await self._manager.adopt(configuration)
             drop_privileges(configuration.main[p.GATEPOST_USER], lambda _: None)  # the server tells what is wrong
             spool = self._manager.spool
-            keys = spool.reserve_keys()
+            keys = _reserved(spool)
         except ConfigError as error:
             span = error.span
             self._channel.send(("refused", error.message, span.file if span else "", span.line if span else 0,
                                 error.text))
-            await self._over.wait()
-            return
-        except sqlite3.Error as error:
-            self._channel.send(("refused", f"cannot use the queue: {error}", "", 0, ""))
             await self._over.wait()
             return
         spool.listen(Intake(self._ends.messages, lambda text: self._log.error(self._tag, text)))
