@@ -208,7 +208,7 @@ class Preparation:
 
     def _look(self, block: bytes) -> bytes:
         """Take from headers what is to be known; leave out what is to be dropped."""
-        # Not `in`, here and above: it takes what is looked for to be a number first, and that is an exception each time.
+        # Not `in`, here and above: it first takes what is looked for to be a number, at the cost of an exception.
         if block.find(b" :") >= 0 or block.find(b"\t:") >= 0:
             block = _BEFORE_COLON.sub(rb"\1:", block)
         folded = b"\n" + block.lower()
