@@ -69,15 +69,21 @@ def play(path: Path, serve: Serve, *, logs: bool = False) -> Played:
                 failure = f"the client's connection failed: {error}"
             played = Played(name, compare(dialogue, player.observed), failure)
             if logs:
-                heard = session_lines(settled_log(root), str(root))
-                recorded = recorded_lines(path.with_suffix(".log").read_text(encoding="utf-8"))
-                equal, total, played.log_listing = compare_lines(recorded, heard)
-                played.log = (equal, total)
+                _compare_logs(played, path, session_lines(settled_log(root), str(root)))
             return played
     except NotServing as ended:
         if never_answers(dialogue):
-            return Played(name, compare(dialogue, dialogue.steps))
+            played = Played(name, compare(dialogue, dialogue.steps))
+            if logs:
+                _compare_logs(played, path, ended.log)
+            return played
         return Played(name, compare(dialogue, []), f"the server did not start: {ended}")
+
+
+def _compare_logs(played: Played, path: Path, heard: Sequence[str]) -> None:
+    recorded = recorded_lines(path.with_suffix(".log").read_text(encoding="utf-8"))
+    equal, total, played.log_listing = compare_lines(recorded, list(heard))
+    played.log = (equal, total)
 
 
 def play_all(paths: Sequence[Path], serve: Serve, *, logs: bool = False, at_once: int = AT_ONCE,

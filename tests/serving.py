@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from gatepost.dialogue.compare import session_lines
 from gatepost.dialogue.format import Dialogue
 from tests.kit import ROOT, free_port, listening, wait_for, wait_listening
 from tests.lab import auth_service, directory, end, limit_descriptors, write_config
@@ -140,12 +141,14 @@ class Warm:
 
 
 class NotServing(Exception):
-    """The server ended instead of listening: its exit status and what it said."""
+    """The server ended instead of listening: its exit status, what it said, and the lines of its log where it has a
+    directory of its own."""
 
-    def __init__(self, status: int, said: str) -> None:
+    def __init__(self, status: int, said: str, log: Sequence[str] = ()) -> None:
         super().__init__(f"exit status {status}: {said}")
         self.status = status
         self.said = said
+        self.log = log
 
 
 @contextlib.contextmanager
@@ -158,7 +161,10 @@ def gatepost(warm: Warm, dialogue: Dialogue, more: Sequence[str] = ()) -> Iterat
             server = warm.start(root / "server.out", "serve", "-c", str(conf))
             try:
                 if not wait_listening(port, 15, lambda: server.alive):
-                    raise NotServing(server.end(), server.said())
+                    status = server.end()
+                    log = root / "maillog"
+                    lines = session_lines(log.read_text(errors="replace"), str(root)) if log.exists() else []
+                    raise NotServing(status, server.said(), lines)
                 yield port, root
             finally:
                 server.end()
