@@ -116,6 +116,7 @@ def _aligned(recorded: list[Reply], heard: list[Reply]) -> Iterator[tuple[Reply 
 _LINE = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ (\S+?)\[(\d+)\]: (.*)")
 _QUEUE_ID = re.compile(r"\b[0-9A-F]{9,14}(?=:|@|\b)")
 _SESSION = ("smtpd", "postscreen", "tlsproxy", "dnsblog")
+_ELSEWHERE = "postfix/cleanup"  # whose lines the recordings keep apart: a process of its own, whoever received
 _TROUBLE = ("master", "trivial-rewrite", "proxymap", "tlsmgr")
 _NOISE = ("file system clock is", "resetting file time", " full cleanup: retained=")
 _LIKE_QUEUE_IDS = ((re.compile(r"<\d{14}\.(?=[0-9A-F]+@)"), "<DATETIME."),
@@ -149,7 +150,7 @@ def session_lines(log: str, root: str) -> list[str]:
         tag, text = match[1], match[3]
         daemon = tag.rpartition("/")[2]
         trouble = daemon in _TROUBLE and re.match(r"warning|fatal|error|panic", text)
-        if daemon in _SESSION or trouble:
+        if daemon in _SESSION or trouble or (daemon == "cleanup" and tag != _ELSEWHERE):
             out.append(f"{tag}: {_named(text, root, names)}")
     return out
 
@@ -166,7 +167,7 @@ def _named(text: str, root: str, names: dict[str, str]) -> str:
 
 def recorded_lines(log: str) -> list[str]:
     """The session lines of a recorded .log file."""
-    return [x for x in log.splitlines() if x.startswith("postfix/") and "postfix/cleanup:" not in x]
+    return [x for x in log.splitlines() if x.startswith("postfix/") and not x.startswith(f"{_ELSEWHERE}:")]
 
 
 def compare_lines(recorded: Sequence[str], heard: Sequence[str]) -> tuple[int, int, list[str]]:

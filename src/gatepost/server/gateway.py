@@ -203,7 +203,7 @@ class Gateway:
             classes=classes,
             copies=Copies(settings, world, classes),
             fast_flush=DomainList.of(settings[p.FAST_FLUSH_DOMAINS], below, world, strict=strict),
-            intake=self._intake(settings, world),
+            intake=self._intake(settings, world, _tag(configuration.main, "cleanup")),
             room=Room(spool_directory(settings), settings[p.QUEUE_MINFREE], settings[p.MESSAGE_SIZE_LIMIT]),
             logins=Logins(settings, world, options.tls_auth_only),
             wording=Wording(settings, world),
@@ -222,8 +222,8 @@ class Gateway:
             self._log.warning(tag, "No server certs available. TLS won't be enabled")
         return tls.context
 
-    def _intake(self, settings: Settings, world: World) -> Intake:
-        cleanup = _tag(settings, "cleanup")
+    def _intake(self, settings: Settings, world: World, cleanup: str) -> Intake:
+        """`cleanup`: the tag of its lines, which is no service's own."""
         return Intake(
             keeper=self._custodian.keeper,
             content=ContentPolicy(settings, world),
